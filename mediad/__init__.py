@@ -1,0 +1,1 @@
+"""mediad: gets a family's photos and videos out of the cloud and onto hardware they own."""

@@ -1,0 +1,184 @@
+"""The nouns. Frozen: a changed fact is a new fact. Times `*_at` are UTC epoch milliseconds, sizes bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, NewType
+
+AssetId = NewType("AssetId", int)
+OriginalId = NewType("OriginalId", int)
+Digest = NewType("Digest", str)  # blake3, 64 hex digits
+SiteKey = NewType("SiteKey", str)  # POSIX path relative to the root of a site; foreign bytes as surrogates
+
+
+class Site(StrEnum):
+    """Where bytes can be. A copy is bytes at one site under one key."""
+
+    CLOUD = "cloud"
+    INCOMING = "incoming"
+    SPOOL = "spool"  # processing/: our own working area
+    PHONE = "phone"  # pixel_sync/
+    ARCHIVE = "archive"  # nas_archive/
+    LIBRARY = "library"
+    DUPLICATES = "duplicates"
+    QUARANTINE = "quarantine"
+
+
+class Kind(StrEnum):
+    """What one capture is, from the originals it is made of."""
+
+    PHOTO = "photo"
+    VIDEO = "video"
+    LIVE_PHOTO = "live_photo"
+    RAW = "raw"
+    RAW_JPEG = "raw_jpeg"
+    UNKNOWN = "unknown"  # not looked at yet, or nothing we understand
+
+
+class Role(StrEnum):
+    """What one original is within its asset."""
+
+    PRIMARY = "primary"
+    LIVE_VIDEO = "live_video"  # the movie half of a Live Photo
+    RAW = "raw"  # the RAW beside a JPEG or HEIC of the same shot
+    EDITED = "edited"  # IMG_E0001 beside IMG_0001
+    SIDECAR = "sidecar"
+
+
+class Media(StrEnum):
+    """A container format, told from its content and never from its name."""
+
+    JPEG = "jpeg"
+    HEIC = "heic"
+    AVIF = "avif"
+    PNG = "png"
+    GIF = "gif"
+    WEBP = "webp"
+    TIFF = "tiff"
+    RAW = "raw"  # DNG, CR2, CR3, NEF, RAF, ARW, RW2 …
+    MOV = "mov"
+    MP4 = "mp4"
+    AVI = "avi"
+    MATROSKA = "matroska"
+    MPEG = "mpeg"  # program or transport stream
+    SIDECAR = "sidecar"  # .AAE, .XMP, .JSON: told by content and name
+
+    @property
+    def is_video(self) -> bool:
+        return self in _VIDEOS
+
+    @property
+    def is_photo(self) -> bool:
+        return self is not Media.SIDECAR and self not in _VIDEOS
+
+
+_VIDEOS = frozenset({Media.MOV, Media.MP4, Media.AVI, Media.MATROSKA, Media.MPEG})
+
+
+class Place(NamedTuple):
+    site: Site
+    key: SiteKey
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """When the shutter went, in the wall-clock time of the place where it did."""
+
+    local: str  # ISO 8601 without offset: "2024-07-14T18:03:22" (sub-seconds kept when known)
+    offset: str  # "+02:00", or "" when nobody knows
+    source: str  # exif, quicktime, sidecar, filename, partner, cloud, mtime
+    at: int  # the same instant in UTC ms (offset unknown: read as if local were UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What the header and the structure of one file say. Made by an adapter, believed by nobody else."""
+
+    media: Media | None  # None: nothing we know
+    extension: str = ""  # the right one for the content, with its dot, lower case: ".heic"
+    width: int = 0
+    height: int = 0
+    duration_s: float = 0.0
+    content_id: str = ""  # Apple's content identifier: the same in both halves of a Live Photo
+    captured: Captured | None = None  # the best claim found inside the file itself
+    flaw: str = ""  # stable code, "" when sound: intake.truncated, intake.too_many_pixels …
+    flaw_detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """One file as it came. `digest`, `inspection` and `group_key` are filled in by intake."""
+
+    id: OriginalId
+    role: Role
+    name: str  # as it was dropped, whatever bytes it had (surrogateescape)
+    source_key: SiteKey  # where it was seen, below incoming/
+    spool_key: SiteKey  # its one name below processing/, fixed when first seen
+    size: int
+    mtime_ns: int
+    digest: Digest | None = None
+    inspection: Inspection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """An original's bytes, seen whole at a place."""
+
+    original: OriginalId
+    place: Place
+    digest: Digest
+    verified_at: int
+    method: str  # o_direct, dontneed, reread, rename, link
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """Bytes made from an original by a recipe; `place` is where they are now."""
+
+    original: OriginalId
+    recipe: str  # "photo-jpegli-q88/1": what was asked for, and the version of the code that did it
+    place: Place
+    digest: Digest
+    size: int
+    figures: Mapping[str, object] = field(default_factory=dict)  # sizes, tool versions, scores
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One capture that moves as one. `originals[0]` is the primary."""
+
+    id: AssetId
+    name: str
+    kind: Kind
+    source: str  # folder, icloud
+    seen_at: int
+    originals: tuple[Original, ...]
+    copies: tuple[Copy, ...] = ()
+    renditions: tuple[Rendition, ...] = ()
+    identity: Digest | None = None  # digest over the originals' digests; one asset only has it
+    captured: Captured | None = None
+    keeper: AssetId | None = None  # the asset that this one is an exact duplicate of
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    Something that was seen, with everything it taught us. Never something we meant to do.
+
+    The journal keeps it as JSON beside the transition and applies what was learnt in the same transaction.
+    """
+
+    kind: str  # a fixed word: stat, read-back, rename, off by configuration, skipped by hand …
+    at: int
+    note: str = ""  # a sentence for the person
+    code: str = ""  # stable code when there is something wrong: intake.truncated
+    remedy: str = ""
+    copies: tuple[Copy, ...] = ()
+    gone: tuple[Place, ...] = ()  # copies that are seen to be there no longer
+    originals: tuple[Original, ...] = ()  # as they are known now
+    renditions: tuple[Rendition, ...] = ()
+    kind_now: Kind | None = None
+    captured: Captured | None = None
+    identity: Digest | None = None
+    keeper: AssetId | None = None
+    figures: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,202 @@
+"""
+What mediad needs of the world, in its own words. adapters/ and testing/ keep these promises; stages see nothing else.
+
+Methods that take several places answer in the same order, an error in the place of the answer that failed: one bad
+member never spoils its lot. Every method may be called again after a crash at any moment.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mediad.config import Settings
+from mediad.errors import MediadError
+from mediad.model import Asset, AssetId, Digest, Inspection, Media, OriginalId, Place, Site
+from mediad.state import Position
+
+
+class Clock(Protocol):
+    """Time and chance, so that tests hold both in their hands."""
+
+    def now(self) -> int:
+        """UTC in milliseconds: for showing and for ages. May jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back: for intervals and time-outs."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def jitter(self) -> float:
+        """A random number in [0, 1)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A file as it was seen: not followed if it is a link, not opened if it is no regular file."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    is_regular: bool = True
+    is_open_for_writing: bool = False  # some process still writes it (lease test), where the system can tell
+    unchanged_since: int = 0  # UTC ms since when this process has seen exactly this (incoming only)
+    digest: Digest | None = None  # only from `read_back`
+    method: str = ""  # how the medium was read: o_direct, dontneed, reread
+    what: str = "file"  # file, folder, symlink, fifo, socket, device
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Bring the bytes of `source` to `target`; the digest says which bytes they must be."""
+
+    source: Place
+    target: Place
+    digest: Digest | None  # None: not hashed yet (taking a file in from another file system)
+    mtime_ns: int
+    size: int = 0
+
+
+class Leave(Protocol):
+    """Leave to remove one asset's files at one site. Only policy/deletion.py makes one (a Warrant)."""
+
+    @property
+    def asset(self) -> Asset: ...
+
+    @property
+    def places(self) -> tuple[tuple[Place, Digest], ...]:
+        """Each file to remove with the digest that was proved elsewhere for it."""
+        ...
+
+
+class Files(Protocol):
+    """
+    The folders. The only port that places or removes media; its real side is adapters/durable.py.
+
+    Errors: Retryable (io.*: busy, ESTALE, EIO), NeedsOperator with `site` set (space.full, archive.unmounted,
+    archive.read_only …), Refused (place.taken: other bytes are already under this key; place.changed: the source
+    is not what it was).
+    """
+
+    async def sight(self, places: Sequence[Place]) -> Sequence[Sighting | MediadError | None]:
+        """stat only; None: nothing there."""
+        ...
+
+    async def read_back(self, places: Sequence[Place]) -> Sequence[Sighting | MediadError | None]:
+        """
+        The digest of what the medium gives back now, past the page cache.
+
+        A place that this process itself wrote and read back in the last minutes is answered from that reading, as
+        long as the same inode with the same size and mtime is still there under the name.
+        """
+        ...
+
+    async def copy(self, puts: Sequence[Put]) -> Sequence[MediadError | None]:
+        """
+        All or nothing for each: a reader sees no file or the whole file, read back from the medium before it gets
+        its name. Never replaces: the same bytes already there are success, other bytes are Refused(place.taken).
+        """
+        ...
+
+    async def move(self, puts: Sequence[Put]) -> Sequence[MediadError | None]:
+        """A rename that replaces nothing; across file systems a verified copy, then the source goes."""
+        ...
+
+    async def link(self, puts: Sequence[Put]) -> Sequence[MediadError | None]:
+        """A second name for the same bytes where the file system can; otherwise as `copy`."""
+        ...
+
+    async def remove(self, leaves: Sequence[Leave]) -> Sequence[MediadError | None]:
+        """Remove what the warrants name, and nothing else; a file already gone is success."""
+        ...
+
+    async def discard(self, places: Sequence[Place]) -> None:
+        """Remove our own candidates below processing/renditions/; refuses every other place (Bug)."""
+        ...
+
+    async def free_bytes(self, site: Site) -> int: ...
+
+
+class Inspector(Protocol):
+    """Reads headers and structure of foreign files: bounded work, no decoding of pictures."""
+
+    async def inspect(
+        self, places: Sequence[tuple[Place, str]]
+    ) -> Sequence[Inspection | MediadError]:
+        """Each with the name it was dropped under (sidecars and file-name dates need it)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one rendition is made. `name` with the version is what the journal remembers."""
+
+    name: str  # "photo-jpegli-q88/1", "video-x265-crf26/1"
+    media: Media
+    quality: int = 0  # photos
+    crf: int = 0  # videos
+    encoder: str = ""  # auto, jpegli, pillow; libx265, libx264, libsvtav1
+    extension: str = ""  # of the rendition, with its dot
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A candidate, decoded to its end and compared with its source."""
+
+    digest: Digest
+    size: int
+    failed: str = ""  # stable code of the first gate that said no: compress.dimensions …; "" when all passed
+    why: str = ""
+    figures: Mapping[str, object] | None = None
+
+
+class Encoder(Protocol):
+    """Makes renditions in worker processes with limits. Never opens an original for writing."""
+
+    async def render(self, source: Place, candidate: Place, recipe: Recipe) -> None:
+        """
+        Write the candidate whole and durable, or raise: Refused(compress.*) when this file is better left as it is
+        (container not understood, source damaged, encoder said no), Retryable, NeedsOperator.
+        """
+        ...
+
+    async def judge(self, source: Place, candidate: Place, recipe: Recipe) -> Judgement | None:
+        """None: there is no candidate. Decodes all of it; compares dimensions, rotation, duration, frames, tags."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """Another asset that may be the other half of this one."""
+
+    asset: Asset
+    position: Position
+
+
+class Ledger(Protocol):
+    """What stages may ask the journal. Reading only."""
+
+    async def keeper_of(self, asset: Asset, digests: Sequence[Digest]) -> AssetId | None:
+        """The earlier asset that already has all of these originals, if there is one."""
+        ...
+
+    async def partners(
+        self, asset: Asset, content_ids: Sequence[str], group_key: str, since: int
+    ) -> Sequence[Partner]:
+        """Assets with the same Apple content id, or the same folder and stem first seen after `since`."""
+        ...
+
+    async def verified_copies(self, originals: Sequence[OriginalId]) -> Sequence[Place]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    clock: Clock
+    files: Files
+    inspector: Inspector
+    encoder: Encoder
+    ledger: Ledger
+    settings: Settings  # the snapshot under which this piece of work runs

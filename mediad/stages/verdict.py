@@ -1,0 +1,79 @@
+"""
+The things a stage may say, and what a stage is.
+
+`look` and `act` take a lot (several assets at once) and answer in the same order, one answer an asset; an answer that
+is an error is that member's own and never spoils the lot. `decide` sees one asset's facts, is pure and total.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from mediad.errors import MediadError
+from mediad.model import Asset, AssetId, Evidence
+from mediad.ports import Ports
+from mediad.state import State
+
+F = TypeVar("F")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Do the stage's one effect, then look again."""
+
+    what: str  # a sentence for the plan: "copy IMG_0001.HEIC to archive 2024/07/IMG_0001.HEIC"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    evidence: Evidence
+    then: State
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """This asset is a part of another one: give it its originals."""
+
+    into: AssetId
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    until: int  # UTC ms
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person must decide: the asset is held with this question."""
+
+    code: str
+    question: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """It would be unsafe: held, never retried by itself."""
+
+    code: str
+    why: str
+    remedy: str
+
+
+Verdict: TypeAlias = Act | Done | Merge | Wait | Ask | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Generic[F]):
+    name: str
+    at: frozenset[State]
+    pool: str  # settle, hash, copy, photo, video …: which limiter it runs under
+    look: Callable[[Sequence[Asset], Ports], Awaitable[Sequence[F | MediadError]]]
+    decide: Callable[[Asset, F], Verdict]
+    act: Callable[[Sequence[Asset], Sequence[F], Ports], Awaitable[Sequence[MediadError | None]]]
+    needs: frozenset[str] = frozenset()  # links (archive, library …) whose fault pauses this stage
+    lot_files: int = 256
+    lot_bytes: int = 64 << 20
+    destructive: bool = False  # the engine journals the intent before the first look

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# All the set-up a fresh Debian 12 machine needs: Debian's packages, a virtual environment, the locked dependencies.
+# Safe to repeat; quick when there is nothing to do. Called by make; MEDIAD_SETUP=run leaves the test tools out.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+want="${1:-dev}"
+
+missing=()
+need() { # need COMMAND PACKAGE
+  command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+need python3 python3
+need ffmpeg ffmpeg
+need ffprobe ffmpeg
+need exiftool libimage-exiftool-perl
+if [ "$want" = dev ]; then
+  need rsync rsync
+  need strace strace
+fi
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || { echo "setup: please install as root: apt-get install ${missing[*]}" >&2; exit 1; }
+    as_root=(sudo)
+  fi
+  echo "setup: installing Debian packages: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: Python 3.11 or newer is needed" >&2; exit 1; }
+[ -x .venv/bin/python ] || python3 -m venv .venv
+
+lock=requirements.lock
+[ "$want" = dev ] && lock=requirements-dev.lock
+stamp=".venv/.installed-$want"
+sum="$(cat "$lock" pyproject.toml | sha256sum)"
+if [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ]; then
+  echo "setup: installing the locked Python packages ($lock)"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+  echo "$sum" >"$stamp"
+fi
