@@ -42,7 +42,9 @@ class Sighting:
     ctime_ns: int
     inode: int
     is_regular: bool = True
-    is_open_for_writing: bool = False  # some process still writes it (lease test), where the system can tell
+    is_open_for_writing: bool = (
+        False  # some process still writes it (lease test), where the system can tell
+    )
     unchanged_since: int = 0  # UTC ms since when this process has seen exactly this (incoming only)
     digest: Digest | None = None  # only from `read_back`
     method: str = ""  # how the medium was read: o_direct, dontneed, reread
@@ -82,7 +84,7 @@ class Files(Protocol):
     """
 
     async def sight(self, places: Sequence[Place]) -> Sequence[Sighting | MediadError | None]:
-        """stat only; None: nothing there."""
+        """By stat only; None: nothing there."""
         ...
 
     async def read_back(self, places: Sequence[Place]) -> Sequence[Sighting | MediadError | None]:
@@ -96,8 +98,9 @@ class Files(Protocol):
 
     async def copy(self, puts: Sequence[Put]) -> Sequence[MediadError | None]:
         """
-        All or nothing for each: a reader sees no file or the whole file, read back from the medium before it gets
-        its name. Never replaces: the same bytes already there are success, other bytes are Refused(place.taken).
+        All or nothing for each: a reader sees no file, or the whole file.
+
+        It is read back from the medium before it gets its name. Never replaces: the same bytes already there are success, other bytes are Refused(place.taken).
         """
         ...
 
@@ -148,7 +151,9 @@ class Judgement:
 
     digest: Digest
     size: int
-    failed: str = ""  # stable code of the first gate that said no: compress.dimensions …; "" when all passed
+    failed: str = (
+        ""  # stable code of the first gate that said no: compress.dimensions …; "" when all passed
+    )
     why: str = ""
     figures: Mapping[str, object] | None = None
 
@@ -158,8 +163,9 @@ class Encoder(Protocol):
 
     async def render(self, source: Place, candidate: Place, recipe: Recipe) -> None:
         """
-        Write the candidate whole and durable, or raise: Refused(compress.*) when this file is better left as it is
-        (container not understood, source damaged, encoder said no), Retryable, NeedsOperator.
+        Write the candidate whole and durable, or raise.
+
+        Refused(compress.*) when this file is better left as it is (container not understood, source damaged, encoder said no), Retryable, NeedsOperator.
         """
         ...
 

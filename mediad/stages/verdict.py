@@ -32,7 +32,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """This asset is a part of another one: give it its originals."""
+    """The asset is a part of another one, which gets its originals."""
 
     into: AssetId
     evidence: Evidence

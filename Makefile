@@ -1,0 +1,47 @@
+# `make run` and `make test` are all a newcomer needs; both do their own set-up.
+SHELL := bash
+PY := .venv/bin/python
+ROOT ?= photos
+JOBS ?= $(shell nproc)
+
+.PHONY: run test setup setup-dev check crash bench lock docs clean
+
+run: setup
+	@echo "Drop photos and videos into:  $(ROOT)/incoming   (a copy; sub-folders are fine)"
+	@echo "Watch them go with:           .venv/bin/mediactl --root $(ROOT) status --watch"
+	@echo "Ask about any one of them:    .venv/bin/mediactl --root $(ROOT) explain NAME      (Ctrl-C here stops)"
+	@exec .venv/bin/mediad --root $(ROOT)
+
+setup:
+	@scripts/setup.sh run
+
+setup-dev:
+	@scripts/setup.sh dev
+
+check: setup-dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PY) scripts/generate_docs.py --check
+	.venv/bin/codespell
+
+test: check
+	$(PY) -m pytest -n $(JOBS) -m "not crash"
+
+crash: setup-dev
+	$(PY) -m pytest -n $(JOBS) -m crash
+
+bench: setup-dev
+	$(PY) -m bench
+
+docs: setup-dev
+	$(PY) scripts/generate_docs.py
+
+# The locks carry hashes; `uv` is only needed to make them anew.
+lock:
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml scripts/build.in -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev pyproject.toml scripts/build.in -o requirements-dev.lock
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/work
