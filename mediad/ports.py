@@ -100,7 +100,8 @@ class Files(Protocol):
         """
         All or nothing for each: a reader sees no file, or the whole file.
 
-        It is read back from the medium before it gets its name. Never replaces: the same bytes already there are success, other bytes are Refused(place.taken).
+        It is read back from the medium before it gets its name. Never replaces: the same bytes already there are
+        success, other bytes are Refused(place.taken).
         """
         ...
 
@@ -165,7 +166,8 @@ class Encoder(Protocol):
         """
         Write the candidate whole and durable, or raise.
 
-        Refused(compress.*) when this file is better left as it is (container not understood, source damaged, encoder said no), Retryable, NeedsOperator.
+        Refused(compress.*) when this file is better left as it is (container not understood, source damaged,
+        encoder said no), Retryable, NeedsOperator.
         """
         ...
 

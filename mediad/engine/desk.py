@@ -1,0 +1,55 @@
+"""One stage's place in the engine: its runner's bell, who is being worked on, how fast it gets on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from mediad.journal import Work
+from mediad.model import AssetId
+from mediad.policy.rates import Rate
+from mediad.stages.verdict import Stage, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a stage would say of an asset now: look and decide, without act."""
+
+    asset: AssetId
+    stage: str
+    verdict: Verdict
+
+
+class Desk:
+    def __init__(self, stage: Stage[Any]) -> None:
+        self.stage = stage
+        self.lane = next(iter(stage.at)).lane
+        self.busy: set[AssetId] = set()
+        self.hit: set[str] = (
+            set()
+        )  # outside parts whose fault this stage has met, beside those it names
+        self.rate = Rate()
+        self.bell = anyio.Event()
+
+    def ring(self) -> None:
+        self.bell.set()
+
+    async def nap(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self.bell.wait()
+        self.bell = anyio.Event()
+
+
+def lots_of(page: Sequence[Work], stage: Stage[Any]) -> list[list[Work]]:
+    """Cut a page into lots by count and by bytes; an asset larger than a lot is a lot of its own."""
+    lots: list[list[Work]] = []
+    room = 0
+    for work in page:
+        size = sum(o.size for o in work.asset.originals)
+        if not lots or len(lots[-1]) >= stage.lot_files or room < size:
+            lots.append([])
+            room = stage.lot_bytes
+        lots[-1].append(work)
+        room -= size
+    return lots

@@ -1,0 +1,242 @@
+"""
+The runners: one a stage takes work from the journal in pages and cuts it into lots, each under its pool's limiter.
+
+The only place that logs a transition. Nothing here knows what a stage does; nothing here waits for ever without a
+problem in `status` that says so.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, Final
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from mediad.engine.desk import Desk, Planned, lots_of
+from mediad.engine.lots import Lots
+from mediad.errors import MediadError
+from mediad.journal import Committed, Journal, Work
+from mediad.model import AssetId
+from mediad.policy.problems import Problem, Problems
+from mediad.ports import Ports
+from mediad.stages.verdict import Stage
+from mediad.state import Lane, State, stage_of
+
+log = structlog.get_logger()
+
+LONGEST_NAP_S: Final = 60.0  # a runner looks at least this often, whatever it was told
+
+
+class Engine:
+    def __init__(
+        self,
+        journal: Journal,
+        stages: Sequence[Stage[Any]],
+        ports: Callable[[], Ports],
+        problems: Problems,
+    ) -> None:
+        self._journal = journal
+        self._ports = ports
+        self._problems = problems
+        self._lots = Lots(journal, ports, link_is_down=self.link_is_down, halt=self._halt_if_wanted)
+        self._desks = {s.name: Desk(s) for s in stages}
+        self._limiters: dict[str, anyio.CapacityLimiter] = {}
+        self._paused: frozenset[str] = frozenset()
+        self._lifted: frozenset[str] = frozenset()  # paused, but a run order lets them work
+        self._stopping = False
+        self._changed = anyio.Event()
+
+    # -- what faces and watchers may ask and order ------------------------------------------------
+
+    def running(self, stage: str) -> int:
+        desk = self._desks.get(stage)
+        return len(desk.busy) if desk else 0
+
+    def rate(self, stage: str) -> float:
+        desk = self._desks.get(stage)
+        return desk.rate.per_minute(self._ports().clock.monotonic()) if desk else 0.0
+
+    def wake(self) -> None:
+        """Something may have changed: every runner looks at the journal again."""
+        for desk in self._desks.values():
+            desk.ring()
+        self._tell()
+
+    def set_pools(self, sizes: Mapping[str, int]) -> None:
+        """The number of lots at once for each kind of work; changed live, running lots finish."""
+        for pool, size in sizes.items():
+            self._limiter(pool).total_tokens = max(1, size)
+
+    async def refresh(self) -> None:
+        """Read anew which stages are paused."""
+        self._paused = frozenset(await self._journal.paused())
+        self.wake()
+
+    def link_is_up(self, site: str) -> None:
+        """The outside part works again: its stages go on by themselves."""
+        if self._problems.clear(site):
+            log.info("link.up", site=site)
+            self.wake()
+
+    def link_is_down(self, site: str, fault: MediadError) -> None:
+        """One problem, one line in the log, and only the stages that need this part wait."""
+        now = self._ports().clock.now()
+        if self._problems.report(Problem(fault.code, fault.what, now, fault.remedy, site)):
+            log.warning("link.down", site=site, code=fault.code, what=fault.what)
+            self._tell()
+
+    def stop(self) -> None:
+        """Take no more work; what runs may finish."""
+        self._stopping = True
+        self.wake()
+
+    async def is_idle(self, *, retries_count: bool = True) -> bool:
+        """Nothing runs, and nothing is ready that could run now. A wait for a later hour is not work."""
+        if any(desk.busy for desk in self._desks.values()):
+            return False
+        counts = await self._journal.counts()
+        return not any(
+            n and self._is_work(State(state), mark, retries_count=retries_count)
+            for (state, mark), n in counts.standing.items()
+        )
+
+    async def until_idle(self, *, retries_count: bool = True) -> None:
+        while True:
+            changed = self._changed
+            if await self.is_idle(retries_count=retries_count):
+                return
+            with anyio.move_on_after(1.0):  # a due time may pass without anybody telling us
+                await changed.wait()
+
+    @contextmanager
+    def lifted(self, stages: Collection[str]) -> Iterator[None]:
+        """Let these stages work although they are paused (a run order for some stages)."""
+        self._lifted = frozenset(stages)
+        self.wake()
+        try:
+            yield
+        finally:
+            self._lifted = frozenset()
+            self.wake()
+
+    async def plan(self, asset: AssetId) -> list[Planned]:
+        """What each open lane's stage would do now, by the same look and decide as the real thing."""
+        work = await self._journal.standing_work(asset)
+        planned = []
+        for item in work:
+            desk = self._desks.get(stage_of(item.state) or "")
+            if desk:
+                [verdict] = await self._lots.verdicts(desk.stage, [item], self._ports())
+                planned.append(Planned(asset, desk.stage.name, verdict[1]))
+        return planned
+
+    # -- the runners ------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until stopped; returns when the last running lot has finished."""
+        self._journal.on_commit.append(self._committed)
+        await self.refresh()
+        async with anyio.create_task_group() as tasks:
+            for desk in self._desks.values():
+                tasks.start_soon(self._runner, desk, tasks, name=f"runner {desk.stage.name}")
+
+    async def _runner(self, desk: Desk, tasks: TaskGroup) -> None:
+        while not self._stopping:
+            if not self._may_run(desk.stage):
+                await desk.nap(LONGEST_NAP_S)
+                continue
+            room = self._limiter(desk.stage.pool)
+            now = self._ports().clock.now()
+            page = await self._journal.work(desk.stage.at, now, 2 * desk.stage.lot_files, desk.busy)
+            if not page:
+                due = await self._journal.next_due(desk.stage.at)
+                await desk.nap(_nap_s(now, due))
+                continue
+            for lot in lots_of(page, desk.stage):
+                desk.busy.update(w.asset.id for w in lot)
+                place = object()  # the runner itself waits for it: no more lots exist than can run
+                await room.acquire_on_behalf_of(place)
+                tasks.start_soon(self._lot_in_pool, desk, lot, room, place)
+
+    async def _lot_in_pool(
+        self, desk: Desk, lot: Sequence[Work], room: anyio.CapacityLimiter, place: object
+    ) -> None:
+        clock = self._ports().clock
+        began = clock.monotonic()
+        moved = 0
+        try:
+            moved = await self._lots.work(desk, lot)
+        finally:
+            room.release_on_behalf_of(place)
+            desk.busy.difference_update(w.asset.id for w in lot)
+            if moved:
+                desk.rate.add(clock.monotonic(), moved, clock.monotonic() - began)
+            desk.ring()
+            self._tell()
+
+    async def _halt_if_wanted(self) -> None:
+        if not self._ports().settings.workflow.halt_on_error:
+            return
+        await self._journal.pause(None)
+        now = self._ports().clock.now()
+        self._problems.report(
+            Problem(
+                "workflow.halted",
+                "a file failed and workflow.halt_on_error is set: everything is paused, nothing is lost",
+                now,
+                "see `mediactl list --state failed`, then `mediactl resume`",
+                "workflow",
+            )
+        )
+        await self.refresh()
+
+    # -- small things -----------------------------------------------------------------------------
+
+    def _limiter(self, pool: str) -> anyio.CapacityLimiter:
+        return self._limiters.setdefault(pool, anyio.CapacityLimiter(2))
+
+    def _is_paused(self, stage: str) -> bool:
+        return stage not in self._lifted and bool(self._paused & {stage, "*"})
+
+    def _may_run(self, stage: Stage[Any]) -> bool:
+        needs = stage.needs | self._desks[stage.name].hit
+        links_up = not any(self._problems.about(link) for link in needs)
+        return links_up and not self._is_paused(stage.name)
+
+    def _is_work(self, state: State, mark: str, *, retries_count: bool) -> bool:
+        desk = self._desks.get(stage_of(state) or "")
+        if desk is None or not self._may_run(desk.stage):
+            return False
+        if (
+            mark == "waiting"
+        ):  # an arrival settles within seconds; any other wait is for a later hour
+            return state.lane is Lane.INTAKE
+        return mark == "ready" or (mark == "retry" and retries_count)
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    def _committed(self, rows: Sequence[Committed]) -> None:
+        """After the commit: one line a transition, and the runners whose states were entered wake."""
+        for row in rows:
+            log.info(
+                "asset.moved",
+                asset=row.asset,
+                stage=row.stage,
+                was=row.from_state,
+                now=row.to_state,
+            )
+        for name in {n for s in chain.from_iterable(r.opened for r in rows) if (n := stage_of(s))}:
+            if name in self._desks:
+                self._desks[name].ring()
+        self._tell()
+
+
+def _nap_s(now: int, due: int | None) -> float:
+    """How long nothing will be due. What is due already is being worked on, and the end of its lot rings."""
+    if due is None or due <= now:
+        return LONGEST_NAP_S
+    return min((due - now) / 1000 + 0.001, LONGEST_NAP_S)
