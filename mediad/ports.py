@@ -124,6 +124,14 @@ class Files(Protocol):
     async def free_bytes(self, site: Site) -> int: ...
 
 
+class Guard(Protocol):
+    """Is a folder still the folder that was enrolled, writable, and with room?"""
+
+    async def check(self, site: Site) -> MediadError | None:
+        """None: all is well. Looks afresh each time, and takes a folder that has come back into use again."""
+        ...
+
+
 class Inspector(Protocol):
     """Reads headers and structure of foreign files: bounded work, no decoding of pictures."""
 
