@@ -54,6 +54,18 @@ class Engine:
         desk = self._desks.get(stage)
         return len(desk.busy) if desk else 0
 
+    def stages(self) -> frozenset[str]:
+        return frozenset(self._desks)
+
+    def may_work(self, stage: str) -> bool:
+        """It is there, not paused, and every outside part that it needs is up."""
+        desk = self._desks.get(stage)
+        return desk is not None and self._may_run(desk.stage)
+
+    def works_on(self, asset: AssetId) -> frozenset[str]:
+        """The stages that are busy with this asset at this moment."""
+        return frozenset(name for name, desk in self._desks.items() if asset in desk.busy)
+
     def rate(self, stage: str) -> float:
         desk = self._desks.get(stage)
         return desk.rate.per_minute(self._ports().clock.monotonic()) if desk else 0.0
