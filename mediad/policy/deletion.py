@@ -1,0 +1,91 @@
+"""
+May these files go? The one place that can say yes.
+
+A warrant is made from copies that were read back for this very decision; the journal's memory is not evidence. It
+names each file with the digest that was found elsewhere, and nothing else may be removed with it.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mediad.errors import Refused
+from mediad.model import Asset, Copy, Digest, Place, Site
+
+# Where a copy can stand in for the one that goes. Not incoming (the person's), not our own working areas.
+COUNTED: Final = frozenset({Site.ARCHIVE, Site.LIBRARY, Site.PHONE})
+
+_NAMES: Final = {
+    Site.ARCHIVE: "the archive",
+    Site.LIBRARY: "the library",
+    Site.PHONE: "the phone",
+    Site.SPOOL: "the working area",
+    Site.DUPLICATES: "duplicates",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Warrant:
+    """Leave to remove one asset's files. Adapters ask for it by type; only this file makes one."""
+
+    asset: Asset
+    places: tuple[tuple[Place, Digest], ...]
+    evidence: tuple[Copy, ...]
+
+
+def warrant_for_spool(
+    asset: Asset, fresh: Sequence[Copy], min_copies: int, required: Collection[Site] = ()
+) -> Warrant:
+    """Leave to remove the working copies: each original is verified elsewhere, `required` sites among the places."""
+    places = tuple((Place(Site.SPOOL, o.spool_key), o.digest) for o in asset.originals if o.digest)
+    return _warrant(asset, places, fresh, min_copies, required)
+
+
+def warrant_for_duplicate(
+    asset: Asset, fresh: Sequence[Copy], min_copies: int, required: Collection[Site] = ()
+) -> Warrant:
+    """Leave to remove a set-aside duplicate: the keeper's own copies hold the same bytes now."""
+    places = tuple((c.place, c.digest) for c in asset.copies if c.place.site is Site.DUPLICATES)
+    return _warrant(asset, places, fresh, min_copies, required)
+
+
+def _warrant(
+    asset: Asset,
+    places: tuple[tuple[Place, Digest], ...],
+    fresh: Sequence[Copy],
+    min_copies: int,
+    required: Collection[Site],
+) -> Warrant:
+    usable = tuple(c for c in fresh if c.place.site in COUNTED)
+    missing = [
+        m
+        for place, digest in places
+        if (m := _missing(place, digest, usable, min_copies, required))
+    ]
+    if missing or not places:
+        what = "; ".join(missing) or "nothing is known of its bytes"
+        raise Refused(
+            f"{asset.name} stays: {what}. Nothing was removed",
+            code="clean.not_safe",
+            remedy="look at `mediactl explain`: when the missing copies are verified, it goes by itself",
+        )
+    digests = {digest for _, digest in places}
+    return Warrant(asset, places, tuple(c for c in usable if c.digest in digests))
+
+
+def _missing(
+    place: Place,
+    digest: Digest,
+    usable: Sequence[Copy],
+    min_copies: int,
+    required: Collection[Site],
+) -> str:
+    """What is still wanting before this one file may go, for a person; "" when nothing is."""
+    found = {c.place for c in usable if c.digest == digest and c.place != place}
+    wanted = max(1, min_copies)
+    absent = sorted(_NAMES[s] for s in set(required) - {p.site for p in found})
+    if absent:
+        return f"no verified copy of {place.key} in {', '.join(absent)}"
+    if len(found) < wanted:
+        return f"{place.key} has {len(found)} verified copies elsewhere, {wanted} are wanted"
+    return ""
