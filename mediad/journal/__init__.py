@@ -1,0 +1,28 @@
+"""What was seen, in order, and where every asset stands: the only package that knows SQLite."""
+
+from mediad.journal.backup import name_at, restore, rotate
+from mediad.journal.journal import Journal
+from mediad.journal.lock import Lock
+from mediad.journal.rows import (
+    BY_HAND,
+    OFF,
+    Arrival,
+    Audit,
+    Committed,
+    Condition,
+    Counts,
+    HistoryRow,
+    Intent,
+    Listed,
+    Mark,
+    Park,
+    Run,
+    Standing,
+    Step,
+    Work,
+)
+
+__all__ = [
+    "BY_HAND", "OFF", "Arrival", "Audit", "Committed", "Condition", "Counts", "HistoryRow", "Intent", "Journal",
+    "Listed", "Lock", "Mark", "Park", "Run", "Standing", "Step", "Work", "name_at", "restore", "rotate",
+]  # fmt: skip

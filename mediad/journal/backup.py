@@ -1,0 +1,139 @@
+"""Backups of the journal: made while it works, checked before they get their name, put back without losing anything."""
+
+import os
+import re
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from mediad.errors import NeedsOperator
+from mediad.journal import faults
+from mediad.journal.db import connect
+from mediad.journal.migrate import APPLICATION_ID, editions, pending
+from mediad.ports import Clock
+
+_OURS: Final = re.compile(r"journal-\d{8}T\d{6}Z\.db")
+
+
+def name_at(at: int) -> str:
+    return f"journal-{_stamp(at)}.db"
+
+
+def _stamp(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def save(journal: Path, target: Path) -> None:
+    """A whole, checked copy of the journal under `target`, or nothing under that name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        source = connect(journal, read_only=True)
+        try:
+            source.execute("VACUUM INTO ?", (str(part),))
+        finally:
+            source.close()
+        _sync(part)
+        validate(part)
+        part.replace(target)
+        _sync(target.parent)
+    except sqlite3.Error as fault:
+        raise faults.ours(fault) from fault
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def validate(file: Path) -> None:
+    """A sound journal of an edition that we know, or an error that says what it is."""
+    if not file.is_file():
+        raise NeedsOperator(
+            f"there is no backup {file}; nothing was changed",
+            code="backup.missing",
+            remedy="name one of the files in state/backups",
+        )
+    try:
+        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            [is_ours] = connection.execute("PRAGMA application_id").fetchone()
+            pending(connection, editions())
+            verdict = [r[0] for r in connection.execute("PRAGMA integrity_check")]
+            broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as fault:
+        raise _unsound(file, str(fault)) from fault
+    if is_ours != APPLICATION_ID:
+        raise _unsound(file, "it is no journal of mediad")
+    if verdict != ["ok"] or broken:
+        raise _unsound(file, str(verdict[0] if verdict != ["ok"] else broken))
+
+
+def _unsound(file: Path, why: str) -> NeedsOperator:
+    return NeedsOperator(
+        f"{file.name} is no sound journal ({why}); the one in use is as it was",
+        code="backup.unsound",
+        remedy="take another of the files in state/backups",
+    )
+
+
+def restore(file: Path, target: Path, clock: Clock) -> Path | None:
+    """
+    Put a backup in the place of a journal that nobody has open. Returns where the replaced one is kept.
+
+    The new file is whole and on the disk before the old name changes hands; the write-ahead log of the old one goes
+    with it, for beside the new one it would be read as its own.
+    """
+    validate(file)
+    part = target.with_name(f".{target.name}.restore")
+    part.unlink(missing_ok=True)
+    kept = _free(target.with_name(f"{target.name}.replaced-{_stamp(clock.now())}"))
+    try:
+        source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            source.execute("VACUUM INTO ?", (str(part),))
+        finally:
+            source.close()
+        _sync(part)
+        replaced = _set_aside(target, kept)
+        part.replace(target)
+        _sync(target.parent)
+    except sqlite3.Error as fault:
+        raise faults.ours(fault) from fault
+    finally:
+        part.unlink(missing_ok=True)
+    return kept if replaced else None
+
+
+def _set_aside(target: Path, kept: Path) -> bool:
+    if not target.exists():
+        return False
+    os.link(target, kept)  # a second name first: at no moment is there no journal
+    for tail in ("-wal", "-shm"):
+        beside = target.with_name(target.name + tail)
+        if beside.exists():
+            beside.rename(kept.with_name(kept.name + tail))
+    return True
+
+
+def _free(path: Path) -> Path:
+    names = (path, *(path.with_name(f"{path.name}-{n}") for n in range(2, 1000)))
+    return next(p for p in names if not p.exists())
+
+
+def rotate(folder: Path, keep: int) -> list[Path]:
+    """Remove all but the newest `keep` of the backups that carry our dated names. Returns the removed."""
+    ours = sorted(p for p in folder.iterdir() if _OURS.fullmatch(p.name))
+    old = ours[: max(0, len(ours) - max(1, keep))]
+    for path in old:
+        path.unlink()
+    return old
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

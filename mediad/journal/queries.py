@@ -1,0 +1,307 @@
+"""The questions that are asked of the journal; each runs on a reader's connection, in one snapshot."""
+
+import heapq
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from mediad.journal.rows import (
+    Condition,
+    Counts,
+    HistoryRow,
+    Intent,
+    Listed,
+    Mark,
+    Run,
+    Work,
+    copy_from,
+    from_sql,
+    state,
+    to_sql,
+)
+from mediad.journal.whole import listed
+from mediad.model import (
+    AssetId,
+    Copy,
+    Digest,
+    OriginalId,
+    Place,
+    Site,
+    SiteKey,
+)
+from mediad.ports import Partner
+from mediad.state import WHEN_OFF, State, stage_of
+
+Connection = sqlite3.Connection
+
+
+def _row(row: Sequence[Any]) -> HistoryRow:
+    seq, asset, at, stage, was, now, evidence = row
+    return HistoryRow(seq, asset, at, stage, state(was), state(now), json.loads(evidence))
+
+
+# -- work -------------------------------------------------------------------------------------------
+
+DUE = (
+    "SELECT due, asset, state, attempts FROM standing"
+    " WHERE state = ? AND due <= ? ORDER BY due, asset LIMIT ?"
+)
+NEXT_DUE = "SELECT min(due) FROM standing WHERE state = ? AND due IS NOT NULL"
+
+
+def work(
+    db: Connection, states: Collection[State], now: int, limit: int, busy: Collection[AssetId]
+) -> list[Work]:
+    """What is due, the longest due first, without those already in hand."""
+    pages = [db.execute(DUE, (s.value, now, limit + len(busy))).fetchall() for s in states]
+    due = [r for r in heapq.merge(*pages) if r[1] not in busy][:limit]
+    found = {w.asset.id: w for w in listed(db, [r[1] for r in due])}
+    return [
+        Work(found[a].asset, found[a].position, State(word), attempts)
+        for _, a, word, attempts in due
+    ]
+
+
+def standing_work(db: Connection, asset: AssetId) -> list[Work]:
+    """Every lane that has something to do, whether due or not: for a plan."""
+    return [
+        Work(whole.asset, whole.position, s.state, s.attempts)
+        for whole in listed(db, [asset])
+        for s in whole.standing
+        if s.mark is not Mark.FINAL
+    ]
+
+
+def next_due(db: Connection, states: Collection[State]) -> int | None:
+    found = [db.execute(NEXT_DUE, (s.value,)).fetchone()[0] for s in states]
+    return min((d for d in found if d is not None), default=None)
+
+
+MARKED = "SELECT asset FROM standing WHERE state = ? AND mark = ?"
+
+
+def marked(db: Connection, marks: Iterable[Mark], states: Iterable[State]) -> list[AssetId]:
+    marks = list(marks)
+    return sorted(
+        {AssetId(a) for s in states for m in marks for (a,) in db.execute(MARKED, (s.value, m))}
+    )
+
+
+def to_reconsider(db: Connection, off: Collection[str]) -> list[AssetId]:
+    """Whom a change of the configuration concerns: at a switched-off stage, or before a gate."""
+    passing = [s for (s, stage) in WHEN_OFF if stage in off]
+    open_marks = [m for m in Mark if m is not Mark.FINAL]
+    return sorted({*marked(db, open_marks, passing), *marked(db, [Mark.GATED, Mark.READY], State)})
+
+
+# -- one asset --------------------------------------------------------------------------------------
+
+HISTORY = (
+    "SELECT seq, asset, at, stage, from_state, to_state, evidence FROM history"
+    " WHERE asset = ? AND seq > ? ORDER BY seq"
+)
+EVENTS = (
+    "SELECT seq, asset, at, stage, from_state, to_state, evidence FROM history"
+    " WHERE seq > ? ORDER BY seq LIMIT ?"
+)
+LATEST = "SELECT coalesce(max(seq), 0) FROM history"
+
+
+def history(db: Connection, asset: AssetId, after: int) -> list[HistoryRow]:
+    return [_row(r) for r in db.execute(HISTORY, (asset, after))]
+
+
+def events(db: Connection, after: int, limit: int) -> list[HistoryRow]:
+    return [_row(r) for r in db.execute(EVENTS, (after, limit))]
+
+
+FIND_PLACE = (
+    "SELECT asset FROM original WHERE source_key = ?1"
+    " UNION SELECT asset FROM original WHERE spool_key = ?1"
+    " UNION SELECT o.asset FROM copy c JOIN original o ON o.id = c.original"
+    " WHERE c.site IN (SELECT value FROM json_each(?2)) AND c.key = ?1"
+    " UNION SELECT o.asset FROM rendition r JOIN original o ON o.id = r.original"
+    " WHERE r.site IN (SELECT value FROM json_each(?2)) AND r.key = ?1"
+)
+FIND_DIGEST = "SELECT DISTINCT asset FROM original WHERE digest BETWEEN ? AND ? LIMIT 50"
+FIND_NAME = "SELECT DISTINCT asset FROM original WHERE name >= ?1 AND name < ?2 LIMIT 50"
+_SITES = json.dumps([s.value for s in Site])
+_SHORTEST_HASH = 6
+
+
+def find(db: Connection, query: str) -> list[AssetId]:
+    """By id, digest (or its first digits), path (whole, or below any site) or name (with or without ending)."""
+    query = query.strip()
+    return (
+        _by_id(db, query.removeprefix("#"))
+        or _by_digest(db, query.lower())
+        or _by_path(db, query)
+        or _by_name(db, query)
+    )
+
+
+def _by_id(db: Connection, text: str) -> list[AssetId]:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):  # noqa: PLR2004 - SQLite's integers
+        return []
+    return [AssetId(a) for (a,) in db.execute("SELECT id FROM asset WHERE id = ?", (int(text),))]
+
+
+def _by_digest(db: Connection, text: str) -> list[AssetId]:
+    if not _SHORTEST_HASH <= len(text) <= len(bytes(32).hex()) or text.strip("0123456789abcdef"):
+        return []
+    ends = (bytes.fromhex(text.ljust(64, "0")), bytes.fromhex(text.ljust(64, "f")))
+    return [AssetId(a) for (a,) in db.execute(FIND_DIGEST, ends)]
+
+
+def _by_path(db: Connection, text: str) -> list[AssetId]:
+    parts = PurePosixPath(text).parts
+    for start in range(len(parts)):  # the longest tail first: we do not know where the sites lie
+        key = to_sql("/".join(parts[start:]))
+        found = [AssetId(a) for (a,) in db.execute(FIND_PLACE, (key, _SITES))]
+        if found:
+            return found
+    return []
+
+
+def _by_name(db: Connection, text: str) -> list[AssetId]:
+    name = to_sql(PurePosixPath(text).name)
+    if not name:
+        return []
+    after = name + "\U0010ffff" if isinstance(name, str) else name + b"\xff"
+    return [AssetId(a) for (a,) in db.execute(FIND_NAME, (name, after))]
+
+
+# -- lists and counts -------------------------------------------------------------------------------
+
+PAGE_MARK = (
+    "SELECT asset FROM standing WHERE state = ? AND mark = ? AND asset < ?"
+    " ORDER BY asset DESC LIMIT ?"
+)
+PAGE_CONDITION = "SELECT id FROM asset WHERE condition = ? AND id < ? ORDER BY id DESC LIMIT ?"
+PAGE_ALL = "SELECT id FROM asset WHERE id < ? ORDER BY id DESC LIMIT ?"
+FIRST_SINCE = "SELECT id FROM asset WHERE seen_at >= ? ORDER BY seen_at, id LIMIT 1"
+_NO_CURSOR = 1 << 62
+
+
+def page(
+    db: Connection, stage: str, word: str, since: int | None, cursor: int | None, limit: int
+) -> list[Listed]:
+    """The newest first; the next page's cursor is the id of this one's last."""
+    below = cursor or _NO_CURSOR
+    ids = _page_ids(db, stage, word, below, limit)
+    found = listed(db, [AssetId(i) for i in ids])
+    return [f for f in found if since is None or f.asset.seen_at >= since]
+
+
+def _page_ids(db: Connection, stage: str, word: str, below: int, limit: int) -> list[int]:
+    if not stage and word in set(Condition):
+        rows = db.execute(PAGE_CONDITION, (word, below, limit))
+        return [i for (i,) in rows]
+    if not stage and not word:
+        return [i for (i,) in db.execute(PAGE_ALL, (below, limit))]
+    states = [s for s in State if (not stage or stage_of(s) == stage) and _fits(s, word)]
+    marks = [m for m in Mark if word not in set(Mark) or m == word]
+    found = {
+        a
+        for s in states
+        for m in marks
+        for (a,) in db.execute(PAGE_MARK, (s.value, m.value, below, limit))
+    }
+    return heapq.nlargest(limit, found)
+
+
+def _fits(state: State, word: str) -> bool:
+    return not word or word in set(Mark) or state == word
+
+
+def counts(db: Connection) -> Counts:
+    outcome = db.execute("SELECT stage, done, skipped FROM tally_outcome").fetchall()
+    volume = dict(db.execute("SELECT what, n FROM tally_bytes"))
+    return Counts(
+        standing={
+            (State(s), Mark(m)): n
+            for s, m, n in db.execute("SELECT state, mark, n FROM tally_standing WHERE n > 0")
+        },
+        done={stage: done for stage, done, _ in outcome},
+        skipped={stage: skipped for stage, _, skipped in outcome},
+        conditions={Condition(c): n for c, n in db.execute("SELECT condition, n FROM tally_asset")},
+        original_bytes=volume["originals"],
+        rendition_bytes=volume["renditions"],
+        saved_bytes=volume["shrunk"] - volume["renditions"],
+    )
+
+
+AWAITED = "SELECT source_key FROM original WHERE taken = 0"
+
+
+def known_sources(db: Connection) -> set[SiteKey]:
+    return {SiteKey(from_sql(k)) for (k,) in db.execute(AWAITED)}
+
+
+def runs(db: Connection, limit: int) -> list[Run]:
+    return [
+        Run(number, started, finished, what, json.loads(counted), config)
+        for number, started, finished, what, counted, config in db.execute(
+            "SELECT id, started, finished, what, counts, config FROM run ORDER BY id DESC LIMIT ?",
+            (limit,),
+        )
+    ]
+
+
+def intents(db: Connection) -> list[Intent]:
+    return [Intent(*r) for r in db.execute("SELECT asset, stage, at FROM intent ORDER BY at")]
+
+
+COPIES_AT = (
+    "SELECT original, site, key, digest, verified_at, method FROM copy"
+    " WHERE site = ? AND key > ? ORDER BY key LIMIT ?"
+)
+
+
+def copies_at(db: Connection, site: Site, after: SiteKey, limit: int) -> list[Copy]:
+    """A site's copies in pages, in the order of their keys."""
+    return [copy_from(r) for r in db.execute(COPIES_AT, (site.value, to_sql(after), limit))]
+
+
+# -- Ledger -----------------------------------------------------------------------------------------
+
+KEEPER = (
+    "SELECT a.id FROM original o JOIN asset a ON a.id = o.asset WHERE o.digest = ? AND a.id <> ?"
+    " AND a.identity IS NOT NULL AND a.condition NOT IN ('duplicate', 'quarantined', 'absorbed')"
+)
+BY_CONTENT = "SELECT asset FROM original WHERE content_id = ? AND asset <> ?"
+BY_GROUP = (
+    "SELECT o.asset FROM original o JOIN asset a ON a.id = o.asset"
+    " WHERE o.group_key = ? AND o.asset <> ? AND a.seen_at > ?"
+)
+
+
+def keeper_of(db: Connection, asset: AssetId, digests: Sequence[Digest]) -> AssetId | None:
+    """The first asset in good standing that has all of these bytes."""
+    owners = [{a for (a,) in db.execute(KEEPER, (bytes.fromhex(d), asset))} for d in set(digests)]
+    return min(set.intersection(*owners), default=None) if owners else None
+
+
+def partners(
+    db: Connection, asset: AssetId, content_ids: Sequence[str], group_key: str, since: int
+) -> list[Partner]:
+    found = {a for c in content_ids if c for (a,) in db.execute(BY_CONTENT, (c, asset))}
+    if group_key:
+        found |= {a for (a,) in db.execute(BY_GROUP, (to_sql(group_key), asset, since))}
+    return [
+        Partner(whole.asset, whole.position)
+        for whole in listed(db, sorted(found))
+        if whole.condition is not Condition.ABSORBED
+    ]
+
+
+def verified_copies(db: Connection, originals: Sequence[OriginalId]) -> list[Place]:
+    return [
+        Place(Site(s), SiteKey(from_sql(k)))
+        for s, k in db.execute(
+            "SELECT site, key FROM copy WHERE original IN (SELECT value FROM json_each(?))",
+            (json.dumps(originals),),
+        )
+    ]

@@ -1,0 +1,355 @@
+"""
+What one item of a group writes. Runs in the writer thread only, inside the item's savepoint.
+
+A transition, its evidence, what the evidence taught, every lane that it opens, the passing of switched-off stages,
+the gates and the asset's condition are one thing here: all of it is written, or none.
+"""
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Final
+
+from mediad.errors import Bug, Refused, Retryable
+from mediad.journal import learn
+from mediad.journal.chain import GENESIS, seal
+from mediad.journal.keys import group_key, safe_name
+from mediad.journal.migrate import ARRIVE, MERGE
+from mediad.journal.rows import (
+    OFF,
+    SKIPPED,
+    Arrival,
+    Committed,
+    Condition,
+    Mark,
+    Park,
+    Step,
+    evidence_json,
+    to_sql,
+)
+from mediad.model import AssetId, Evidence, Kind, Role
+from mediad.ports import Clock
+from mediad.state import (
+    TRANSITIONS,
+    Lane,
+    Position,
+    State,
+    Transition,
+    Workflow,
+    advance,
+    is_open,
+    may_rejoin,
+    passing,
+    stage_of,
+)
+
+_LAWFUL: Final = frozenset(TRANSITIONS)
+LANE_OF: Final = {t.stage: t.at.lane for t in TRANSITIONS}
+_TAKEN: Final = frozenset({State.HASHED, State.DUPLICATE, State.QUARANTINED})
+_REMADE: Final = {State.DUPLICATE: Condition.DUPLICATE, State.QUARANTINED: Condition.QUARANTINED}
+
+Lanes = dict[Lane, tuple[State, Mark]]
+
+
+class Scribe:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        clock: Clock,
+        law: Callable[[], Workflow],
+        off: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._do = connection.execute
+        self._clock = clock
+        self._law_of = law
+        self.off = off
+        self._law, self._off = law(), off()
+        self._now = clock.now()
+        last = self._do("SELECT seq, chain FROM history ORDER BY seq DESC LIMIT 1").fetchone()
+        self._seq: int = last[0] if last else 0
+        self._chain: bytes = last[1] if last else GENESIS
+        self._committed: list[Committed] = []
+
+    # -- Tape: the group's beginning, marks and end ------------------------------------------------
+
+    def begin(self) -> None:
+        self._law, self._off, self._now = self._law_of(), self.off(), self._clock.now()
+
+    def mark(self) -> tuple[int, bytes, int]:
+        return self._seq, self._chain, len(self._committed)
+
+    def turn_back(self, mark: tuple[int, bytes, int]) -> None:
+        self._seq, self._chain, kept = mark
+        del self._committed[kept:]
+
+    def take(self) -> list[Committed]:
+        committed, self._committed = self._committed, []
+        return committed
+
+    # -- the items --------------------------------------------------------------------------------
+
+    def arrive(self, arrival: Arrival) -> AssetId | None:
+        """None: this file is known and still awaited."""
+        source_key = to_sql(arrival.source_key)
+        if self._do(
+            "SELECT 1 FROM original WHERE source_key = ? AND taken = 0", (source_key,)
+        ).fetchone():
+            return None
+        name = to_sql(arrival.name)
+        row = self._do(
+            "INSERT INTO asset (name, kind, source, seen_at) VALUES (?, ?, ?, ?)",
+            (name, Kind.UNKNOWN.value, arrival.source, self._now),
+        )
+        asset = AssetId(row.lastrowid or 0)
+        [original] = self._do("SELECT coalesce(max(id), 0) + 1 FROM original").fetchone()
+        spool_key = f"{self._now:x}-{original}-{safe_name(arrival.name)}"
+        self._do(
+            "INSERT INTO original (id, asset, role, name, source_key, spool_key, size, mtime_ns,"
+            " group_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                original, asset, Role.PRIMARY.value, name, source_key, to_sql(spool_key),
+                arrival.size, arrival.mtime_ns, to_sql(group_key(arrival.source_key)),
+            ),
+        )  # fmt: skip
+        seen = Evidence("seen", self._now, figures={"size": arrival.size, "source": arrival.source})
+        opened = self._stand(asset, {}, frozenset({State.SEEN}))
+        self._tell(asset, ARRIVE, None, State.SEEN, seen, opened)
+        return asset
+
+    def record(self, step: Step) -> Position:
+        asset, transition = step.asset_id, step.transition
+        if transition not in _LAWFUL:
+            raise Bug(f"unlawful transition {transition} of asset {asset}", code="journal.unlawful")
+        lanes = self._lanes(asset)
+        position = _position(lanes)
+        if transition.at not in position:
+            raise _moved_on(asset, transition)
+        if transition.stage == "join" and not may_rejoin(position):
+            raise _too_late(asset)
+        learn.apply(self._do, asset, step.evidence, transition.then)
+        return self._walk(asset, lanes, transition, step.evidence)
+
+    def merge(self, guest: AssetId, into: AssetId, evidence: Evidence) -> Position:
+        """The guest's originals become the host's; the host goes through intake again, whole."""
+        host = self._final_host(into)
+        if host == guest:
+            raise Bug(f"asset {guest} cannot join itself", code="journal.unlawful")
+        lanes, guest_lanes = self._lanes(host), self._lanes(guest)
+        at = guest_lanes.get(Lane.INTAKE)
+        if at is None or at[0] in _REMADE:
+            raise _moved_on(guest, None)
+        if not may_rejoin(_position(lanes)) or not may_rejoin(_position(guest_lanes)):
+            raise _too_late(host)
+        told = replace(evidence, figures={**evidence.figures, "into": host})
+        host_at = lanes[Lane.INTAKE][0]
+        waiting = host_at is State.SEEN
+        self._tell(guest, MERGE, at[0], None, told, (State.SEEN,) if waiting else ())
+        self._do("DELETE FROM standing WHERE asset = ?", (guest,))
+        self._do("DELETE FROM intent WHERE asset = ?", (guest,))
+        self._do(
+            "UPDATE asset SET condition = 'absorbed', absorbed_by = ?, identity = NULL WHERE id = ?",
+            (host, guest),
+        )
+        self._do("UPDATE original SET asset = ? WHERE asset = ?", (host, guest))
+        learn.apply(self._do, host, evidence, State.SEEN)
+        if waiting:
+            self._do(
+                "UPDATE standing SET mark = 'ready', due = ?, attempts = 0, why = '', code = '',"
+                " remedy = '' WHERE asset = ? AND lane = 'intake'",
+                (self._now, host),
+            )
+            self._judge(host, self._lanes(host))
+            return _position(lanes)
+        return self._walk(host, lanes, Transition(host_at, "join", State.SEEN), evidence)
+
+    def park(self, park: Park) -> None:
+        mark = Mark(park.mark)
+        due = (self._now if park.due is None else park.due) if mark.runs else None
+        self._do(
+            "UPDATE standing SET mark = ?, due = ?, why = ?, code = ?, remedy = ?,"
+            " attempts = attempts + ? WHERE asset = ? AND lane = ? AND mark <> 'final'",
+            (
+                mark.value, due, park.why, park.code, park.remedy,
+                int(park.failed_attempt), park.asset_id, park.lane.value,
+            ),
+        )  # fmt: skip
+        self._close_intents(park.asset_id, park.lane)
+        self._judge(park.asset_id, self._lanes(park.asset_id))
+
+    def retry(self, asset: AssetId, marks: Collection[Mark]) -> int:
+        lanes = self._lanes(asset)
+        again = [lane for lane, (_, mark) in lanes.items() if mark in marks and mark != Mark.FINAL]
+        for lane in again:
+            self._do(
+                "UPDATE standing SET mark = 'ready', due = ?, attempts = 0, why = '', code = '',"
+                " remedy = '' WHERE asset = ? AND lane = ?",
+                (self._now, asset, lane.value),
+            )
+        if again:
+            self.reconsider(asset)
+        return len(again)
+
+    def reconsider(self, asset: AssetId) -> None:
+        """The configuration changed: switched-off stages pass now, gates are looked at again."""
+        lanes = self._lanes(asset)
+        self._pass(asset, lanes, _position(lanes), [])
+
+    def intend(self, asset: AssetId, stage: str) -> None:
+        self._do(
+            "INSERT OR REPLACE INTO intent (asset, stage, lane, at) VALUES (?, ?, ?, ?)",
+            (asset, stage, LANE_OF[stage].value, self._now),
+        )
+
+    # -- how it is done ---------------------------------------------------------------------------
+
+    def _walk(self, asset: AssetId, lanes: Lanes, step: Transition, evidence: Evidence) -> Position:
+        if step.then in _TAKEN:
+            self._do("UPDATE original SET taken = 1 WHERE asset = ? AND taken = 0", (asset,))
+        if step.stage == "join":
+            self._do("UPDATE asset SET identity = NULL WHERE id = ?", (asset,))
+        told = len(self._committed)
+        self._tell(asset, step.stage, step.at, step.then, evidence)
+        after = advance(_position(lanes), step, self._law)
+        position, opened = self._pass(asset, lanes, after, [step])
+        self._committed[told] = replace(self._committed[told], opened=opened)
+        self._close_intents(asset, step.at.lane)
+        return position
+
+    def _pass(
+        self, asset: AssetId, lanes: Lanes, position: Position, trail: list[Transition]
+    ) -> tuple[Position, tuple[State, ...]]:
+        """Let switched-off stages pass, then write where the asset stands."""
+        for step in passing(position, frozenset(self._off), self._law):
+            note = Evidence(OFF, self._now, note=self._off[step.stage])
+            self._tell(asset, step.stage, step.at, step.then, note)
+            trail.append(step)
+            position = advance(position, step, self._law)
+        for step in trail[:-1]:  # the schema wants each step of a standing row to be lawful
+            if step.at.lane in lanes:
+                self._do(
+                    "UPDATE standing SET state = ? WHERE asset = ? AND lane = ?",
+                    (step.then.value, asset, step.at.lane.value),
+                )
+        return position, self._stand(asset, lanes, position)
+
+    def _stand(self, asset: AssetId, lanes: Lanes, position: Position) -> tuple[State, ...]:
+        """Write the position. Returns the states with work in them that are new or newly open."""
+        now: Lanes = {}
+        opened: list[State] = []
+        for state in position:
+            was = lanes.get(state.lane)
+            mark = self._mark(state, position, was)
+            now[state.lane] = state, mark
+            if was == (state, mark):
+                continue
+            if mark is Mark.READY:
+                opened.append(state)
+            self._write_standing(asset, state, mark)
+        for lane in lanes.keys() - now.keys():
+            self._do("DELETE FROM standing WHERE asset = ? AND lane = ?", (asset, lane.value))
+        self._judge(asset, now)
+        return tuple(opened)
+
+    def _mark(self, state: State, position: Position, was: tuple[State, Mark] | None) -> Mark:
+        stage = stage_of(state)
+        if stage is None:
+            return Mark.FINAL
+        mark = was[1] if was and was[0] is state else Mark.READY
+        is_free = is_open(position, stage, self._law)
+        if mark is Mark.GATED and is_free:
+            return Mark.READY
+        return Mark.GATED if mark.runs and not is_free else mark
+
+    def _write_standing(self, asset: AssetId, state: State, mark: Mark) -> None:
+        due = self._now if mark is Mark.READY else None
+        self._do(
+            "INSERT INTO standing (asset, lane, state, mark, due) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (asset, lane) DO UPDATE SET state = excluded.state, mark = excluded.mark,"
+            " due = excluded.due, attempts = 0, why = '', code = '', remedy = ''",
+            (asset, state.lane.value, state.value, mark.value, due),
+        )
+
+    def _judge(self, asset: AssetId, lanes: Lanes) -> None:
+        if lanes:
+            word = condition(lanes).value
+            self._do(
+                "UPDATE asset SET condition = ?1 WHERE id = ?2 AND condition <> ?1", (word, asset)
+            )
+
+    def _tell(
+        self,
+        asset: AssetId,
+        stage: str,
+        at: State | None,
+        then: State | None,
+        evidence: Evidence,
+        opened: tuple[State, ...] = (),
+    ) -> None:
+        row = (
+            self._seq + 1, asset, self._now, stage,
+            at.value if at else "", then.value if then else "", int(evidence.kind in SKIPPED), evidence_json(evidence),
+        )  # fmt: skip
+        chain = seal(self._chain, row)
+        self._do("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, chain))
+        self._seq, self._chain = row[0], chain
+        self._committed.append(
+            Committed(row[0], asset, self._now, stage, at, then, evidence, opened)
+        )
+
+    def _lanes(self, asset: AssetId) -> Lanes:
+        rows = self._do("SELECT state, mark FROM standing WHERE asset = ?", (asset,))
+        lanes: Lanes = {}
+        for word, mark in rows:
+            state = State(word)
+            lanes[state.lane] = state, Mark(mark)
+        return lanes
+
+    def _final_host(self, asset: AssetId) -> AssetId:
+        """The host may have joined a third asset meanwhile."""
+        while True:
+            row = self._do("SELECT absorbed_by FROM asset WHERE id = ?", (asset,)).fetchone()
+            if row is None:
+                raise Bug(f"there is no asset {asset}", code="journal.unlawful")
+            if row[0] is None:
+                return asset
+            asset = AssetId(row[0])
+
+    def _close_intents(self, asset: AssetId, lane: Lane) -> None:
+        self._do("DELETE FROM intent WHERE asset = ? AND lane = ?", (asset, lane.value))
+
+
+def condition(lanes: Lanes) -> Condition:
+    """The one word for an asset, from where its lanes stand."""
+    intake = lanes.get(Lane.INTAKE)
+    if intake and intake[0] in _REMADE:
+        return _REMADE[intake[0]]
+    marks = {mark for _, mark in lanes.values()}
+    if Mark.FAILED in marks:
+        return Condition.FAILED
+    if Mark.HELD in marks:
+        return Condition.HELD
+    ended = all(mark is Mark.FINAL or state is State.CLEANABLE for state, mark in lanes.values())
+    return Condition.COMPLETED if ended and lanes.keys() != {Lane.INTAKE} else Condition.ACTIVE
+
+
+def _position(lanes: Lanes) -> Position:
+    return frozenset(state for state, _ in lanes.values())
+
+
+def _moved_on(asset: AssetId, step: Transition | None) -> Retryable:
+    what = f"it no longer stands at {step.at.value}" if step else "it has left the intake"
+    return Retryable(
+        f"asset {asset} went another way meanwhile: {what}; nothing was changed",
+        code="journal.moved_on",
+        remedy="none needed: it is looked at again",
+        after_s=0.0,
+    )
+
+
+def _too_late(asset: AssetId) -> Refused:
+    return Refused(
+        f"a late half belongs to asset {asset}, which has already been handed on or cleaned;"
+        " both are kept as they are",
+        code="journal.too_late",
+        remedy="nothing is lost; treat the late half as an asset of its own: mediactl retry",
+    )

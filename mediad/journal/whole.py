@@ -1,0 +1,118 @@
+"""Whole assets from their rows: a handful of questions for any number of assets."""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from mediad.journal.rows import (
+    Bundle,
+    Condition,
+    Listed,
+    Mark,
+    Standing,
+    copy_from,
+    digest,
+    from_sql,
+    inspection_from,
+)
+from mediad.model import (
+    Asset,
+    AssetId,
+    Captured,
+    Digest,
+    Kind,
+    Original,
+    OriginalId,
+    Place,
+    Rendition,
+    Role,
+    Site,
+    SiteKey,
+)
+from mediad.state import Lane, State
+
+Connection = sqlite3.Connection
+
+
+def listed(db: Connection, ids: Sequence[AssetId]) -> list[Listed]:
+    """Whole assets in the order asked for; those that do not exist are left out."""
+    wanted = json.dumps(ids)
+    bundle = _bundle(db, wanted)
+    standing: dict[int, list[Standing]] = defaultdict(list)
+    for row in db.execute(
+        "SELECT asset, lane, state, mark, due, attempts, why, code, remedy FROM standing"
+        " WHERE asset IN (SELECT value FROM json_each(?))",
+        (wanted,),
+    ):
+        standing[row[0]].append(_standing(row))
+    found = {
+        row[0]: Listed(
+            _asset(row, bundle), Condition(row[11]), row[12], tuple(standing.get(row[0], ()))
+        )
+        for row in db.execute(
+            "SELECT id, name, kind, source, seen_at, identity, captured_local, captured_offset,"
+            " captured_source, captured_at, keeper, condition, absorbed_by"
+            " FROM asset WHERE id IN (SELECT value FROM json_each(?))",
+            (wanted,),
+        )
+    }
+    return [found[i] for i in ids if i in found]
+
+
+def _asset(row: Sequence[Any], bundle: Bundle) -> Asset:
+    return Asset(
+        id=row[0],
+        name=from_sql(row[1]),
+        kind=Kind(row[2]),
+        source=row[3],
+        seen_at=row[4],
+        originals=tuple(bundle.originals.get(row[0], ())),
+        copies=tuple(bundle.copies.get(row[0], ())),
+        renditions=tuple(bundle.renditions.get(row[0], ())),
+        identity=digest(row[5]),
+        captured=None if row[6] is None else Captured(*row[6:10]),
+        keeper=row[10],
+    )
+
+
+def _bundle(db: Connection, wanted: str) -> Bundle:
+    bundle = Bundle(defaultdict(list), defaultdict(list), defaultdict(list))
+    owner: dict[int, int] = {}
+    for row in db.execute(
+        "SELECT id, role, name, source_key, spool_key, size, mtime_ns, digest, inspection, asset"
+        " FROM original WHERE asset IN (SELECT value FROM json_each(?))"
+        " ORDER BY role <> 'primary', id",
+        (wanted,),
+    ):
+        owner[row[0]] = row[9]
+        bundle.originals[row[9]].append(
+            Original(
+                OriginalId(row[0]), Role(row[1]), from_sql(row[2]), SiteKey(from_sql(row[3])),
+                SiteKey(from_sql(row[4])), row[5], row[6], digest(row[7]), inspection_from(row[8]),
+            )
+        )  # fmt: skip
+    theirs = json.dumps(list(owner))
+    for row in db.execute(
+        "SELECT original, site, key, digest, verified_at, method FROM copy"
+        " WHERE original IN (SELECT value FROM json_each(?))",
+        (theirs,),
+    ):
+        bundle.copies[owner[row[0]]].append(copy_from(row))
+    for row in db.execute(
+        "SELECT original, recipe, site, key, digest, size, figures FROM rendition"
+        " WHERE original IN (SELECT value FROM json_each(?))",
+        (theirs,),
+    ):
+        bundle.renditions[owner[row[0]]].append(_rendition(row))
+    return bundle
+
+
+def _rendition(row: Sequence[Any]) -> Rendition:
+    place = Place(Site(row[2]), SiteKey(from_sql(row[3])))
+    return Rendition(row[0], row[1], place, Digest(row[4].hex()), row[5], json.loads(row[6]))
+
+
+def _standing(row: Sequence[Any]) -> Standing:
+    return Standing(row[0], Lane(row[1]), State(row[2]), Mark(row[3]), *row[4:])
