@@ -13,7 +13,6 @@ from typing import Final
 from mediad.errors import Bug, Refused, Retryable
 from mediad.journal import learn
 from mediad.journal.chain import GENESIS, seal
-from mediad.journal.keys import group_key, safe_name
 from mediad.journal.migrate import ARRIVE, MERGE
 from mediad.journal.rows import (
     OFF,
@@ -28,6 +27,8 @@ from mediad.journal.rows import (
     to_sql,
 )
 from mediad.model import AssetId, Evidence, Kind, Role
+from mediad.policy.grouping import group_key
+from mediad.policy.naming import safe_name
 from mediad.ports import Clock
 from mediad.state import (
     TRANSITIONS,
@@ -96,6 +97,7 @@ class Scribe:
         ).fetchone():
             return None
         name = to_sql(arrival.name)
+        folder = arrival.source_key.rpartition("/")[0]
         row = self._do(
             "INSERT INTO asset (name, kind, source, seen_at) VALUES (?, ?, ?, ?)",
             (name, Kind.UNKNOWN.value, arrival.source, self._now),
@@ -108,7 +110,7 @@ class Scribe:
             " group_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 original, asset, Role.PRIMARY.value, name, source_key, to_sql(spool_key),
-                arrival.size, arrival.mtime_ns, to_sql(group_key(arrival.source_key)),
+                arrival.size, arrival.mtime_ns, to_sql(group_key(folder, arrival.name)),
             ),
         )  # fmt: skip
         seen = Evidence("seen", self._now, figures={"size": arrival.size, "source": arrival.source})
