@@ -1,8 +1,10 @@
-"""Sizes and durations as people write them: 30, "30 s", "2 GiB". Faults are sentences; no I/O."""
+"""Words as people write them: sizes ("2 GiB"), durations ("30 s"), templates, addresses. No I/O."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 _SECONDS: Final = {
     "ms": 0.001, "s": 1, "sec": 1, "second": 1, "seconds": 1,
@@ -17,6 +19,8 @@ _BYTES: Final = {
 }  # fmt: skip
 _AMOUNT: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", re.ASCII)
 
+_WORDS: Final = ("YYYY", "MM", "DD", "name")
+
 
 def duration_in(unit: str) -> Callable[[object], float]:
     """A reader of durations counted in `unit` when they are bare numbers: the one in the key's name."""
@@ -27,6 +31,8 @@ def duration_in(unit: str) -> Callable[[object], float]:
             f'write a number of {unit}, or text with a unit such as "30 s", "10 min", "2 days"'
         )
         if isinstance(raw, int | float) and not isinstance(raw, bool):
+            if not math.isfinite(raw):
+                raise ValueError(f"{raw!r} is not finite; {expected}")
             return float(raw)
         amount, factor = _amount(raw, _SECONDS, own, expected)
         return amount * factor / own
@@ -53,3 +59,30 @@ def _amount(
     if factor is None:
         raise ValueError(f"{name!r} is no unit; {expected}")
     return float(number), float(factor)
+
+
+def template(text: str) -> str:
+    """A key below a site: relative, ending in the name, made of the words we know."""
+    unknown = [w for w in re.findall(r"\{([^{}]*)\}", text) if w not in _WORDS]
+    words = ", ".join(f"{{{w}}}" for w in _WORDS)
+    if unknown:
+        raise ValueError(f"{{{unknown[0]}}} is no word of a template; the words are {words}")
+    if "{name}" not in text.rpartition("/")[2]:
+        raise ValueError(f"{text!r} must end in {{name}}, such as {{YYYY}}/{{MM}}/{{name}}")
+    rest = re.sub(r"\{[^{}]*\}", "", text)
+    if text.startswith("/") or ".." in text.split("/") or re.search(r"[{}\\\x00-\x1f]", rest):
+        raise ValueError(
+            f"{text!r} must be a path below the folder, without .. and without / in front"
+        )
+    return text
+
+
+def http_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        fine = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number
+        fine = False
+    if text and not fine:
+        raise ValueError(f"{text!r} is no address; write one such as http://127.0.0.1:8384")
+    return text.rstrip("/")
