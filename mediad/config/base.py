@@ -32,8 +32,14 @@ def setting(what: str, *, default: object, unit: str = "", shown: str = "", **li
     return Field(default, description=what, json_schema_extra=extra, **limits)
 
 
+def section() -> Any:
+    """A section within another, complete without a line in the file."""
+    return Field(default_factory=dict)
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    # defer_build: only the whole is ever validated, and each validator built at import costs milliseconds
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
 
 def absolute(path: Path, root: Path) -> Path:

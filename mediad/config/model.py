@@ -11,7 +11,7 @@ from typing import Final, Self
 from pydantic import PrivateAttr, ValidationInfo, field_validator
 
 from mediad.config import outside, sections
-from mediad.config.base import Seconds, Section, absolute, setting
+from mediad.config.base import Seconds, Section, absolute, section, setting
 from mediad.config.joins import own_workflow
 from mediad.errors import Bug
 from mediad.model import Site
@@ -32,27 +32,27 @@ class Settings(Section):
         unit="seconds",
         gt=0,
     )
-    workflow: sections.WorkflowSection = sections.WorkflowSection()
-    folders: sections.Folders = sections.Folders()
-    ingest: sections.Ingest = sections.Ingest()
-    dedup: sections.Dedup = sections.Dedup()
-    syncthing: outside.Syncthing = outside.Syncthing()
-    phone: outside.Phone = outside.Phone()
-    archive: sections.Archive = sections.Archive()
-    compress: sections.Compress = sections.Compress()
-    sort: sections.Sort = sections.Sort()
-    icloud: outside.ICloud = outside.ICloud()
-    upload: outside.Upload = outside.Upload()
-    delete: outside.Delete = outside.Delete()
-    clean: sections.Clean = sections.Clean()
-    safety: sections.Safety = sections.Safety()
-    journal: sections.JournalSection = sections.JournalSection()
-    pools: sections.Pools = sections.Pools()
-    web: outside.Web = outside.Web()
-    notify: outside.Notify = outside.Notify()
-    mirror: outside.Mirror = outside.Mirror()
-    metrics: outside.Metrics = outside.Metrics()
-    log: sections.Log = sections.Log()
+    workflow: sections.WorkflowSection = section()
+    folders: sections.Folders = section()
+    ingest: sections.Ingest = section()
+    dedup: sections.Dedup = section()
+    syncthing: outside.Syncthing = section()
+    phone: outside.Phone = section()
+    archive: sections.Archive = section()
+    compress: sections.Compress = section()
+    sort: sections.Sort = section()
+    icloud: outside.ICloud = section()
+    upload: outside.Upload = section()
+    delete: outside.Delete = section()
+    clean: sections.Clean = section()
+    safety: sections.Safety = section()
+    journal: sections.JournalSection = section()
+    pools: sections.Pools = section()
+    web: outside.Web = section()
+    notify: outside.Notify = section()
+    mirror: outside.Mirror = section()
+    metrics: outside.Metrics = section()
+    log: sections.Log = section()
 
     _file: Path | None = PrivateAttr(default=None)
     _root_from_file: bool = PrivateAttr(default=False)

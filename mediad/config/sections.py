@@ -21,6 +21,7 @@ from mediad.config.base import (
     Section,
     Text,
     absolute,
+    section,
     setting,
 )
 from mediad.config.joins import own_workflow
@@ -203,8 +204,8 @@ class Compress(Section):
         "A rendition that saves less than this share is thrown away and the original kept.", default=0.10,
         unit="share of the size, 0 to 1", ge=0, lt=1,
     )  # fmt: skip
-    photo: CompressPhoto = CompressPhoto()
-    video: CompressVideo = CompressVideo()
+    photo: CompressPhoto = section()
+    video: CompressVideo = section()
 
 
 class Sort(Section):
