@@ -122,6 +122,11 @@ class Engine:
             with anyio.move_on_after(1.0):  # a due time may pass without anybody telling us
                 await changed.wait()
 
+    async def until_quiet(self) -> None:
+        """No lot runs any more (after `stop`, that is for good)."""
+        while any(desk.busy for desk in self._desks.values()):
+            await self._changed.wait()
+
     @contextmanager
     def lifted(self, stages: Collection[str]) -> Iterator[None]:
         """Let these stages work although they are paused (a run order for some stages)."""

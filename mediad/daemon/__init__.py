@@ -1,0 +1,67 @@
+"""
+The composition root and the only `run`: configuration → journal → ports → one task group → READY. It decides nothing.
+
+Exit codes: 0 stopped as asked (with --once: all settled), 1 with --once: something failed or is held, 2 --check found
+faults, 3 another daemon has this root, 78 the configuration is wrong at start.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from mediad import __version__
+from mediad.config import ConfigFaults, load
+from mediad.errors import MediadError
+
+EX_CONFIG: Final = 78
+EX_RUNNING: Final = 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    words = _parser().parse_args(argv)
+    if words.version:
+        print(f"mediad {__version__}")  # noqa: T201 - the answer
+        return 0
+    try:
+        loaded = load(config_file=words.config, root=words.root, environ=os.environ)
+    except ConfigFaults as faults:
+        for fault in faults.faults:
+            print(fault, file=sys.stdout if words.check else sys.stderr)
+        return 2 if words.check else EX_CONFIG
+    if words.check:
+        return 0
+    from mediad.daemon.house import live  # noqa: PLC0415 - --check and --version need none of what it imports
+
+    try:
+        code = anyio.run(partial(live, loaded, once=words.once, root=words.root))
+    except MediadError as fault:
+        print(f"mediad: {fault.what}. {fault.remedy}", file=sys.stderr)  # noqa: T201 - there is no log yet
+        return EX_RUNNING if fault.code == "daemon.running" else 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mediad",
+        description="Gets photos and videos safely onto your own hardware. `mediad --root ~/photos` is all it needs.",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML; else $MEDIAD_CONFIG")
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="everything lives below DIR; needs nothing else"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="do all there is to do, then exit: 0 all settled, 1 not"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="name every fault of the configuration and exit: 0 or 2",
+    )
+    parser.add_argument("--version", action="store_true")
+    return parser

@@ -1,0 +1,321 @@
+"""
+Everything that lives while the daemon does, opened in order and closed in the reverse.
+
+lock → journal → roots → ports → engine → service → socket → watchers → READY=1; a signal turns it round.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import sdnotify
+import structlog
+from anyio import from_thread
+from anyio.abc import TaskGroup
+
+from mediad import __version__
+from mediad.adapters import logs, nas
+from mediad.adapters.clock import SystemClock
+from mediad.adapters.durable import DurableFiles
+from mediad.adapters.encoder import MediaEncoder
+from mediad.adapters.incoming import DropFolder
+from mediad.adapters.inspector import FileInspector
+from mediad.adapters.roots import Enrolment, Roots
+from mediad.config import ConfigFaults, Fault, Loaded, Settings, load
+from mediad.engine import Engine
+from mediad.journal import Journal, Lock, name_at, rotate
+from mediad.model import Place, Site
+from mediad.policy.problems import Problem, Problems
+from mediad.ports import Ports
+from mediad.service import Parts, Service
+from mediad.stages.registry import STAGES
+from mediad.state import WHEN_OFF, Workflow
+from mediad.watchers import incoming, mounts
+from mediad.watchers.timer import every
+
+log = structlog.get_logger()
+
+FOLDERS: Final = (
+    Site.INCOMING, Site.SPOOL, Site.PHONE, Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE,
+)  # fmt: skip
+CONFIG_LOOK_S: Final = 2.0
+
+
+class JournalEnrolments:
+    """The mount guard's memory, kept in the journal. Called from worker threads."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def load(self, site: Site) -> Enrolment | None:
+        known = from_thread.run(self._journal.enrolment, site)
+        return Enrolment(**known) if known else None
+
+    def save(self, site: Site, enrolment: Enrolment) -> None:
+        marker = {"marker": enrolment.marker, "was_mount": enrolment.was_mount, "fs": enrolment.fs}
+        from_thread.run(self._journal.enrol, site, marker)
+
+
+class Rules:
+    """The configuration in force, and what follows from it for the law. A reload swaps it whole."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.take(loaded)
+
+    def take(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.settings: Settings = loaded.settings
+        self._law = self.settings.law()
+        self._off = {**_not_built(), **self.settings.off()}
+
+    def law(self) -> Workflow:
+        return self._law
+
+    def off(self) -> Mapping[str, str]:
+        return self._off
+
+
+class House:
+    """What the service may order of the daemon (service.Orders), and everything it is made of."""
+
+    def __init__(
+        self, rules: Rules, journal: Journal, clock: SystemClock, root: Path | None
+    ) -> None:
+        self.rules = rules
+        self.journal = journal
+        self.clock = clock
+        self.problems = Problems()
+        self._root = root
+        settings = rules.settings
+        self.roots = Roots(
+            {site: settings.path_of(site) for site in FOLDERS}, JournalEnrolments(journal)
+        )
+        self.files = DurableFiles(self.roots, clock, reserve_bytes=settings.safety.reserve)
+        self.inspector = FileInspector(self.path_of)
+        self.encoder = MediaEncoder(self.path_of, self.files.adopt, settings)
+        self.drop = DropFolder(settings.folders.incoming)
+        self._ports = self._new_ports()
+        self.engine = Engine(journal, STAGES, self.ports, self.problems)
+        self.engine.set_pools(_pools(settings))
+
+    def path_of(self, place: Place) -> Path:
+        return self.rules.settings.path_of(place.site) / place.key
+
+    def ports(self) -> Ports:
+        return self._ports
+
+    def _new_ports(self) -> Ports:
+        return Ports(
+            self.clock, self.files, self.inspector, self.encoder, self.journal, self.rules.settings
+        )
+
+    # -- service.Orders ---------------------------------------------------------------------------
+
+    async def rescan(self) -> int:
+        return await incoming.scan(self.drop, self.journal)
+
+    async def reload(self) -> Sequence[Fault]:
+        """All of the new configuration or nothing of it; running lots finish under the old one."""
+        now = self.rules.loaded
+        try:
+            loaded = load(config_file=now.file, root=self._root, environ=os.environ)
+        except ConfigFaults as faults:
+            self._complain(faults.faults)
+            return faults.faults
+        fixed = _needs_restart(now, loaded)
+        if fixed:
+            self._complain(fixed)
+            return fixed
+        self.rules.take(loaded)
+        self._ports = self._new_ports()
+        logs.set_level(loaded.settings.log.level)
+        self.engine.set_pools(_pools(loaded.settings))
+        self.problems.clear("config")
+        await self.journal.reconsider()
+        self.engine.wake()
+        log.info("config.reloaded")
+        return ()
+
+    async def enrol(self, folder: Path, *, force: bool) -> Sequence[str]:
+        made = await anyio.to_thread.run_sync(partial(nas.nas_init, folder, force=force))
+        if folder == self.rules.settings.folders.nas_archive:
+            await anyio.to_thread.run_sync(self.roots.accept, Site.ARCHIVE)
+            await mounts.ask_about(self.engine, self.roots, Site.ARCHIVE)
+        return [f"made {path}" for path in made]
+
+    def _complain(self, faults: Sequence[Fault]) -> None:
+        what = "; ".join(map(str, faults))
+        remedy = (
+            "put the named lines right and `mediactl reload`; the old configuration stays in force"
+        )
+        self.problems.report(
+            Problem("config.invalid", what, self.clock.now(), remedy, subject="config")
+        )
+        log.warning("config.refused", faults=[str(f) for f in faults])
+
+    # -- by the clock -----------------------------------------------------------------------------
+
+    async def back_up(self) -> None:
+        keep = self.rules.settings
+        folder = keep.folders.state / "backups"
+        await self.journal.backup(folder / name_at(self.clock.now()))
+        await anyio.to_thread.run_sync(rotate, folder, keep.journal.backup_keep)
+
+    async def watch_config(self) -> None:
+        """A saved change of the file is a reload; comparing its stat is cheap and works on every file system."""
+        file = self.rules.loaded.file
+        seen = _mark(file)
+        while file is not None:
+            await self.clock.sleep(CONFIG_LOOK_S)
+            if (now := _mark(file)) != seen:
+                seen = now
+                await self.reload()
+
+
+@asynccontextmanager
+async def open_house(loaded: Loaded, root: Path | None) -> AsyncIterator[House]:
+    settings = loaded.settings
+    settings.folders.state.mkdir(parents=True, exist_ok=True)
+    lock = Lock.acquire(settings.folders.state / "mediad.lock")
+    try:
+        logs.set_up(settings)
+        clock, rules = SystemClock(), Rules(loaded)
+        journal = Journal.open(settings.journal_path, clock, law=rules.law, off=rules.off)
+        try:
+            house = House(rules, journal, clock, root)
+            await anyio.to_thread.run_sync(house.roots.prepare)
+            async with house.encoder:
+                yield house
+        finally:
+            with anyio.CancelScope(shield=True):
+                await journal.close()
+    finally:
+        lock.release()
+
+
+async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
+    """Until a signal, or with `once` until nothing is left to do. Returns the exit code."""
+    async with open_house(loaded, root) as house, anyio.create_task_group() as tasks:
+        log.info("daemon.starting", version=__version__, root=str(loaded.settings.root), once=once)
+        await house.journal.reconsider()
+        for site in (Site.ARCHIVE, Site.LIBRARY):
+            await mounts.ask_about(house.engine, house.roots, site)
+        if once:
+            code = await _once(house, tasks)
+        else:
+            code = await _serve(house, tasks)
+        tasks.cancel_scope.cancel()
+        log.info("daemon.stopped", code=code)
+    return code
+
+
+async def _once(house: House, tasks: TaskGroup) -> int:
+    tasks.start_soon(_stop_on_signal, house)
+    await house.rescan()
+    async with anyio.create_task_group() as work:
+        work.start_soon(house.engine.run)
+        await house.engine.until_idle(retries_count=False)
+        house.engine.stop()
+    return 0 if await _all_settled(house) else 1
+
+
+async def _serve(house: House, tasks: TaskGroup) -> int:
+    from mediad import control  # noqa: PLC0415 - --once needs no HTTP server, and starts quicker without
+
+    settings = house.rules.settings
+    service = Service(
+        Parts(
+            house.journal, house.engine, house.problems, lambda: house.rules.loaded, house.ports, house,
+            __version__,
+        )
+    )  # fmt: skip
+    await tasks.start(control.serve, service, settings.socket_path)
+    guarded = tuple(house.roots.guarded)
+    tasks.start_soon(mounts.watch, house.engine, house.roots, house.clock, guarded)
+    tasks.start_soon(incoming.watch, house.drop, house.journal, house.clock, house.ports)
+    tasks.start_soon(house.watch_config)
+    tasks.start_soon(
+        partial(every, name="backup"),
+        lambda: house.rules.settings.journal.backup_hours, house.back_up, house.clock, house.problems,
+    )  # fmt: skip
+    sdnotify.SystemdNotifier().notify("READY=1")
+    log.info("daemon.ready", socket=str(settings.socket_path))
+    async with anyio.create_task_group() as work:
+        work.start_soon(house.engine.run)
+        await _stop_on_signal(house)
+        patience = house.rules.settings.shutdown_seconds
+        _end_by_force_after(patience + 3)
+        with anyio.move_on_after(patience):
+            await house.engine.until_quiet()
+        work.cancel_scope.cancel()
+    return 0
+
+
+def _end_by_force_after(seconds: float) -> None:
+    """A thread that hangs in a dead mount cannot be cancelled. Ending under it is safe: a kill at any moment is."""
+    timer = threading.Timer(seconds, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+async def _stop_on_signal(house: House) -> None:
+    """SIGTERM and SIGINT end it, SIGHUP reloads."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number is signal.SIGHUP:
+                await house.reload()
+                continue
+            sdnotify.SystemdNotifier().notify("STOPPING=1")
+            log.info("daemon.stopping", signal=signal.Signals(number).name)
+            house.engine.stop()
+            return
+
+
+async def _all_settled(house: House) -> bool:
+    counts = await house.journal.counts()
+    unsettled = {"ready", "retry", "failed", "held"}
+    open_work = any(n for (_, mark), n in counts.standing.items() if mark.value in unsettled)
+    return not open_work and not house.problems.now()
+
+
+def _pools(settings: Settings) -> Mapping[str, int]:
+    """0 means: from the machine."""
+    cores = os.cpu_count() or 1
+    pools = settings.pools
+    return {
+        "settle": 2,
+        "hash": pools.hash or min(4, cores),
+        "copy": pools.copy or min(4, cores),
+        "photo": pools.photo or cores,
+        "video": pools.video or 1,
+    }
+
+
+def _not_built() -> Mapping[str, str]:
+    """Stages of the law that this version cannot do yet pass, and say so."""
+    able = {stage for _, stage in WHEN_OFF} - {s.name for s in STAGES}
+    return dict.fromkeys(able, "off: this version of mediad does not do this yet")
+
+
+def _needs_restart(now: Loaded, new: Loaded) -> Sequence[Fault]:
+    """What cannot change under a running daemon."""
+    why = "cannot change while mediad runs; restart it to move folders"
+    return [
+        Fault(f"{new.file}: {key}", why)
+        for key in ("root", "folders")
+        if getattr(now.settings, key) != getattr(new.settings, key)
+    ]
+
+
+def _mark(file: Path | None) -> tuple[int, int, int] | None:
+    try:
+        seen = file.stat() if file else None
+    except OSError:
+        return None
+    return (seen.st_mtime_ns, seen.st_size, seen.st_ino) if seen else None
