@@ -165,6 +165,9 @@ class Judgement:
     )
     why: str = ""
     figures: Mapping[str, object] | None = None
+    is_gone: bool = (
+        False  # from memory: the candidate was thrown away since, or `render` refused to make one
+    )
 
 
 class Encoder(Protocol):
@@ -180,7 +183,12 @@ class Encoder(Protocol):
         ...
 
     async def judge(self, source: Place, candidate: Place, recipe: Recipe) -> Judgement | None:
-        """None: there is no candidate. Decodes all of it; compares dimensions, rotation, duration, frames, tags."""
+        """
+        None: there is no candidate. Decodes all of it; compares dimensions, rotation, duration, frames, tags.
+
+        While the process lives it remembers: what `render` refused is answered with that code in `failed`, and a
+        judged candidate that is no longer there with the old judgement, both with `is_gone`.
+        """
         ...
 
 

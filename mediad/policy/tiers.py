@@ -1,0 +1,30 @@
+"""
+Tiers: the older a capture, the harder its rendition may be pressed.
+
+Quality lost in the library is a nuisance where the age was wrong, so every doubt (no date, a date to come, a date
+from before there were digital cameras, as a camera with an empty clock writes it) is the lightest tier.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+_YEAR_MS: Final = 365_250 * 86_400  # 365.25 days
+MEDIUM_FROM_MS: Final = _YEAR_MS
+HEAVY_FROM_MS: Final = 3 * _YEAR_MS
+_PLAUSIBLE_FROM: Final = 788_918_400_000  # 1995-01-01; cameras without a battery say 1970, 1980 …
+
+
+class Tier(StrEnum):
+    LIGHT = "light"  # younger than a year
+    MEDIUM = "medium"
+    HEAVY = "heavy"  # older than three years
+
+
+def tier_for(captured_at: int | None, now: int) -> Tier:
+    """Both in UTC ms. Exactly one year old is medium, exactly three years old still is."""
+    if captured_at is None or not _PLAUSIBLE_FROM <= captured_at <= now:
+        return Tier.LIGHT
+    age = now - captured_at
+    if age < MEDIUM_FROM_MS:
+        return Tier.LIGHT
+    return Tier.HEAVY if age > HEAVY_FROM_MS else Tier.MEDIUM
