@@ -8,7 +8,9 @@ from typing import NamedTuple, NewType
 AssetId = NewType("AssetId", int)
 OriginalId = NewType("OriginalId", int)
 Digest = NewType("Digest", str)  # blake3, 64 hex digits
-SiteKey = NewType("SiteKey", str)  # POSIX path relative to the root of a site; foreign bytes as surrogates
+SiteKey = NewType(
+    "SiteKey", str
+)  # POSIX path relative to the root of a site; foreign bytes as surrogates
 
 
 class Site(StrEnum):
@@ -86,8 +88,19 @@ class Captured:
 
     local: str  # ISO 8601 without offset: "2024-07-14T18:03:22" (sub-seconds kept when known)
     offset: str  # "+02:00", or "" when nobody knows
-    source: str  # exif, quicktime, sidecar, filename, partner, cloud, mtime
+    source: str  # exif, xmp, iptc, quicktime, riff, png, sidecar, filename, partner, cloud, mtime …
     at: int  # the same instant in UTC ms (offset unknown: read as if local were UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One date that somebody wrote down. Which one to believe is for policy/dates.py to say."""
+
+    tag: str  # where it stands: "exif:DateTimeOriginal", "quicktime:CreateDate", "filename:IMG_"
+    text: str  # as it was written: "2024:07:14 18:03:22", "2024-07-14T18:03:22+0200"
+    offset: str = ""  # when it stands apart from the text, as in EXIF
+    fraction: str = ""  # digits of the second, likewise
+    is_utc: bool = False  # an instant: nobody wrote down what the clock on the wall said
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,7 @@ class Inspection:
     captured: Captured | None = None  # the best claim found inside the file itself
     flaw: str = ""  # stable code, "" when sound: intake.truncated, intake.too_many_pixels …
     flaw_detail: str = ""
+    date_note: str = ""  # why a date was not believed, or how its time zone was found
 
 
 @dataclass(frozen=True, slots=True)
