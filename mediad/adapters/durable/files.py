@@ -1,0 +1,228 @@
+"""The port: what a stage asks for, sorted into lots, each in threads of its own site."""
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from mediad.adapters import reading, syscalls
+from mediad.adapters.crew import Crew, by_sites
+from mediad.adapters.durable.lot import CHANGED, Answer, Lot, Member, free_of
+from mediad.adapters.durable.parts import Touch, split
+from mediad.adapters.errnos import faults_of, shown
+from mediad.adapters.roots import Root, Roots
+from mediad.errors import Bug, MediadError, Refused, Retryable
+from mediad.model import Digest, Place, Site, SiteKey
+from mediad.ports import Clock, Leave, Put, Sighting
+
+RENDITIONS: Final = "renditions/"
+
+
+class DurableFiles:
+    """ports.Files over the enrolled roots."""
+
+    def __init__(
+        self,
+        roots: Roots,
+        clock: Clock,
+        *,
+        reserve_bytes: int = 64 << 20,
+        threads: int = 3,
+        touch: Touch = lambda _: None,
+    ) -> None:
+        self._roots = roots
+        self._clock = clock
+        self._reserve = reserve_bytes
+        self._touch = touch
+        self._crew = Crew(roots, threads)
+        self._witness = reading.Witness(clock.monotonic)
+        self._since = reading.Since()
+        self._claimed: set[Place] = set()  # targets on their way: one `.part` has one writer
+
+    async def sight(self, places: Sequence[Place]) -> Sequence[Sighting | MediadError | None]:
+        now = self._clock.now()
+        return await self._crew.look(
+            places, lambda root, key: reading.sight(root, key, self._since, now)
+        )
+
+    async def read_back(self, places: Sequence[Place]) -> Sequence[Sighting | MediadError | None]:
+        return await self._crew.look(
+            places, lambda root, key: reading.read_back(root, key, self._witness)
+        )
+
+    async def copy(self, puts: Sequence[Put]) -> Sequence[Answer]:
+        return await self._in_lots(puts, self._copy)
+
+    async def move(self, puts: Sequence[Put]) -> Sequence[Answer]:
+        return await self._in_lots(puts, self._move)
+
+    async def link(self, puts: Sequence[Put]) -> Sequence[Answer]:
+        return await self._in_lots(puts, self._link)
+
+    async def remove(self, leaves: Sequence[Leave]) -> Sequence[Answer]:
+        answers: list[Answer] = [None] * len(leaves)
+        doomed = [(n, *named) for n, leave in enumerate(leaves) for named in leave.places]
+        for site, named in by_sites(doomed, lambda d: d[1].site).items():
+            await self._crew.run((site,), partial(self._remove, site, named, answers))
+        return answers
+
+    async def discard(self, places: Sequence[Place]) -> None:
+        for place in places:
+            if place.site is not Site.SPOOL or not place.key.startswith(RENDITIONS):
+                raise Bug(f"{place.site}/{shown(place.key)} is no candidate of ours to throw away")
+        if places:
+            await self._crew.run((Site.SPOOL,), partial(self._discard, places))
+
+    async def free_bytes(self, site: Site) -> int:
+        def free() -> int:
+            with faults_of(site), self._roots.open(site) as root:
+                return free_of(root)
+
+        return await self._crew.run((site,), free)
+
+    async def _in_lots(
+        self,
+        puts: Sequence[Put],
+        work: Callable[[tuple[Site, Site], list[Member]], Awaitable[None]],
+    ) -> list[Answer]:
+        members = [Member(put) for put in puts]
+        mine = [m for m in members if self._claim(m)]
+        try:
+            for sites, group in by_sites(mine, _sites_of).items():
+                try:
+                    await work(sites, group)
+                except MediadError as fault:
+                    for m in group:
+                        m.answer = m.answer or fault
+        finally:
+            self._claimed.difference_update(m.put.target for m in mine)
+        return [m.answer for m in members]
+
+    def _claim(self, m: Member) -> bool:
+        if m.put.target in self._claimed:
+            m.answer = Retryable(
+                f"{m.put.target.site}/{shown(m.put.target.key)} is being written just now",
+                code="io.busy",
+                after_s=1,
+            )
+            return False
+        self._claimed.add(m.put.target)
+        return True
+
+    async def _copy(
+        self, sites: tuple[Site, Site], members: list[Member], *, takes: bool = False
+    ) -> None:
+        lot = await self._crew.run(sites, partial(self._open, sites, members))
+        lot.takes = takes
+        try:
+            await self._crew.spread(sites, lot.write, lot.members)
+            if not await self._crew.run(sites, lot.sync):
+                await self._crew.spread(
+                    sites, lot.write, lot.sound
+                )  # each synced alone: who is it?
+            await self._crew.spread(sites, lot.verify, lot.sound)
+            await self._crew.run(sites, lot.name)
+            await self._crew.run(sites, partial(self._bear_witness, lot))
+        finally:
+            lot.release()
+
+    async def _move(self, sites: tuple[Site, Site], members: list[Member]) -> None:
+        await self._crew.run(sites, partial(self._rename_all, sites, members))
+        await self._copy_apart(sites, members, takes=True)
+
+    async def _link(self, sites: tuple[Site, Site], members: list[Member]) -> None:
+        await self._crew.run(sites, partial(self._link_all, sites, members))
+        await self._copy_apart(sites, members, takes=False)
+
+    async def _copy_apart(
+        self, sites: tuple[Site, Site], members: list[Member], *, takes: bool
+    ) -> None:
+        apart = [m for m in members if m.is_apart and m.answer is None]
+        for m in apart:
+            m.is_apart = False
+        if apart:
+            await self._copy(sites, apart, takes=takes)
+
+    def _open(self, sites: tuple[Site, Site], members: list[Member]) -> Lot:
+        source = self._roots.open(sites[0])
+        try:
+            target = self._roots.open(sites[1])
+        except BaseException:
+            source.close()
+            raise
+        return Lot(source, target, members, self._touch, self._reserve)
+
+    def _rename_all(self, sites: tuple[Site, Site], members: list[Member]) -> None:
+        lot = self._open(sites, members)
+        lot.takes = True
+        try:
+            for m in members:
+                lot.rename(m)
+            lot.seal()
+        finally:
+            lot.release()
+
+    def _link_all(self, sites: tuple[Site, Site], members: list[Member]) -> None:
+        lot = self._open(sites, members)
+        try:
+            for m in members:
+                lot.link(m)
+            lot.settle(lot.target)
+        finally:
+            lot.release()
+
+    def _bear_witness(self, lot: Lot) -> None:
+        with lot.held():
+            for m in lot.sound:
+                if m.read is not None:
+                    now = reading.stat_of(lot.target, m.put.target.key)
+                    if now is not None and not reading.is_changed(m.read.seen, now):
+                        self._witness.remember(now, m.read.digest, m.read.method)
+
+    def _remove(
+        self, site: Site, named: Sequence[tuple[int, Place, Digest]], answers: list[Answer]
+    ) -> None:
+        try:
+            with self._roots.open(site) as root:
+                for n, place, digest in named:
+                    if answers[n] is None:
+                        answers[n] = self._remove_one(root, place.key, digest)
+                with faults_of(site):
+                    root.settle()
+        except MediadError as fault:
+            for n, _, _ in named:
+                answers[n] = answers[n] or fault
+
+    def _remove_one(self, root: Root, key: SiteKey, digest: Digest) -> Answer:
+        above, name = split(key)
+        try:
+            with faults_of(root.site, key):
+                folder = root.folder(above)
+                fd, seen = reading.open_regular(lambda flags: os.open(name, flags, dir_fd=folder))
+                try:
+                    found = reading.digest_of(syscalls.chunks(fd))
+                    now = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                    if found != digest or reading.is_changed(seen, now):
+                        raise Refused(CHANGED, code="place.changed")
+                    self._touch("unlink")
+                    os.unlink(name, dir_fd=folder)
+                    root.dirty.add(above)
+                finally:
+                    os.close(fd)
+        except MediadError as fault:
+            return None if isinstance(fault.__cause__, FileNotFoundError) else fault
+        return None
+
+    def _discard(self, places: Sequence[Place]) -> None:
+        with self._roots.open(Site.SPOOL) as root:
+            for place in places:
+                above, name = split(place.key)
+                with faults_of(Site.SPOOL, place.key), suppress(FileNotFoundError):
+                    folder = root.folder(above)
+                    self._touch("unlink")
+                    os.unlink(name, dir_fd=folder)
+
+
+def _sites_of(m: Member) -> tuple[Site, Site]:
+    return m.put.source.site, m.put.target.site
