@@ -1,4 +1,4 @@
-"""At a million assets: start-up, status, memory; and 100,000 files that arrive at once; and how quiet an idle daemon is."""
+"""At a million assets: start-up, status, memory; 100,000 files arriving at once; how quiet an idle daemon is."""
 
 import os
 import signal
@@ -34,8 +34,9 @@ def daemon(root: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def until_ready(root: Path) -> None:
-    while subprocess.run([BIN / "mediactl", "--root", root, "--json", "status"],
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 3:  # fmt: skip
+    ask = [BIN / "mediactl", "--root", root, "--json", "status"]
+    quiet = subprocess.DEVNULL
+    while subprocess.run(ask, stdout=quiet, stderr=quiet, check=False).returncode == 3:
         time.sleep(0.005)
 
 
