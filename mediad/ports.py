@@ -5,13 +5,13 @@ Methods that take several places answer in the same order, an error in the place
 member never spoils its lot. Every method may be called again after a crash at any moment.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mediad.config import Settings
 from mediad.errors import MediadError
-from mediad.model import Asset, AssetId, Digest, Inspection, Media, OriginalId, Place, Site
+from mediad.model import Asset, AssetId, Digest, Inspection, Media, OriginalId, Place, Site, SiteKey
 from mediad.state import Position
 
 
@@ -203,6 +203,8 @@ class Partner:
 class Ledger(Protocol):
     """What stages may ask the journal. Reading only."""
 
+    async def asset(self, asset: AssetId) -> Asset | None: ...
+
     async def keeper_of(self, asset: Asset, digests: Sequence[Digest]) -> AssetId | None:
         """The earlier asset that already has all of these originals, if there is one."""
         ...
@@ -214,6 +216,39 @@ class Ledger(Protocol):
         ...
 
     async def verified_copies(self, originals: Sequence[OriginalId]) -> Sequence[Place]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something new in the drop folder, as it was met: nothing about it is believed yet."""
+
+    key: SiteKey
+    name: str
+    size: int
+    mtime_ns: int
+
+
+class Drop(Protocol):
+    """The drop folder: what lies in it, and a hint when that may have changed."""
+
+    def scan(
+        self, known: Container[SiteKey], *, full: bool = True
+    ) -> AsyncIterator[Sequence[Found]]:
+        """
+        Everything there that is not known and no litter, in slices of bounded size.
+
+        `full=False` may pass over folders that have not changed since they were last read to the end. Raises
+        NeedsOperator when the folder itself cannot be read: that is never the same as an empty one.
+        """
+        ...
+
+    def changes(self) -> AsyncIterator[None]:
+        """A hint each time that something may have changed. Hints get lost; they never say what."""
+        ...
+
+    def litter(self) -> Mapping[str, int]:
+        """Names that were passed over since the start, each counted once, by the reason."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

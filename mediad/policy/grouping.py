@@ -88,7 +88,7 @@ def lacks_partner(asset: Asset) -> bool:
     slots = {_slot(o) for o in asset.originals}
     if slots == {Slot.SIDECAR}:
         return True
-    return bool(_content_ids(asset)) and not {Slot.PHOTO, Slot.VIDEO} <= slots
+    return bool(content_ids(asset)) and not {Slot.PHOTO, Slot.VIDEO} <= slots
 
 
 def is_sidecar_only(asset: Asset) -> bool:
@@ -103,7 +103,7 @@ def may_join(host: Asset, guest: Asset) -> Fit:
     single = [s for s in slots if s is not Slot.SIDECAR]
     if len(single) != len(set(single)):
         return Fit(ok=False, why="two of the same kind are two shots")
-    ids, others = _content_ids(host), _content_ids(guest)
+    ids, others = content_ids(host), content_ids(guest)
     if ids and others:
         if ids & others:
             return Fit(ok=True, why="the same Apple content identifier")
@@ -191,7 +191,7 @@ def _captured(original: Original) -> Captured | None:
     return original.inspection.captured if original.inspection else None
 
 
-def _content_ids(asset: Asset) -> set[str]:
+def content_ids(asset: Asset) -> set[str]:
     return {o.inspection.content_id for o in asset.originals if o.inspection} - {""}
 
 

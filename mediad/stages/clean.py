@@ -1,0 +1,153 @@
+"""
+Clean: our working disk gets its space back, when the bytes are verified elsewhere at this very moment.
+
+Working copies go some hours after everything else is done, duplicates after their days. Where the only copies are too
+few, nothing is wrong and nothing goes: it waits and says why. Where a copy that was verified once no longer is, a
+person is told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mediad.errors import MediadError, Refused
+from mediad.model import Asset, Copy, Evidence, Place, Site
+from mediad.policy.deletion import COUNTED, Warrant, warrant_for_duplicate, warrant_for_spool
+from mediad.ports import Ports, Sighting
+from mediad.stages import lots
+from mediad.stages.verdict import Act, Done, Refuse, Stage, Verdict, Wait
+from mediad.state import State
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    there: tuple[Place, ...]  # of what is to go: what is still there
+    now: int
+    due: int
+    min_copies: int
+    required: frozenset[Site]
+    remembered: tuple[Copy, ...] = ()  # the copies that were verified once
+    fresh: tuple[Copy, ...] = ()  # those of them that were read back just now
+
+
+async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
+    sights = await lots.sight(io.files, [_going(a) for a in assets])
+    remembered = [await _remembered(a, io) for a in assets]
+    facts = [
+        s if isinstance(s, MediadError) else _facts(a, s, r, io)
+        for a, s, r in zip(assets, sights, remembered, strict=True)
+    ]
+    asked = lots.each(_asked, facts)
+    places = lots.each(lambda copies: [c.place for c in copies], asked)
+    read = await lots.read_back(io.files, places)
+    return lots.each(lambda pair: _verified(*pair), lots.pair(facts, read))
+
+
+def decide(asset: Asset, facts: Facts) -> Verdict:
+    if not facts.there:
+        gone = Evidence("stat", facts.now, gone=tuple(_going(asset)))
+        return Done(gone, State.CLEANED)
+    if facts.now < facts.due:
+        return Wait(facts.due, "the working copy is kept for a while")
+    try:
+        warrant = _warrant(asset, facts)
+    except Refused as refused:
+        spoilt = [c.place for c in facts.remembered if not _is_confirmed(c, facts)]
+        if not spoilt:
+            return Wait(facts.now + DAY_MS, refused.what)
+        return Refuse(
+            "clean.copy_lost",
+            f"{asset.name} stays: what was verified as {_named(spoilt)} is not there now with the same bytes",
+            "look at that copy; when it is whole again, or verified anew, `mediactl retry`",
+        )
+    return Act(f"remove {len(warrant.places)} working files of {asset.name}, verified elsewhere")
+
+
+async def act(
+    assets: Sequence[Asset], facts: Sequence[Facts], io: Ports
+) -> Sequence[MediadError | None]:
+    return await io.files.remove([_warrant(a, f) for a, f in zip(assets, facts, strict=True)])
+
+
+# -- what is seen -------------------------------------------------------------------------------
+
+
+def _is_duplicate(asset: Asset) -> bool:
+    return asset.keeper is not None
+
+
+def _going(asset: Asset) -> list[Place]:
+    if _is_duplicate(asset):
+        return [c.place for c in asset.copies if c.place.site is Site.DUPLICATES]
+    return [Place(Site.SPOOL, o.spool_key) for o in asset.originals if o.digest]
+
+
+async def _remembered(asset: Asset, io: Ports) -> tuple[Copy, ...]:
+    """Where the bytes were verified once: the asset's own copies, or those of the asset it is a duplicate of."""
+    holder = await io.ledger.asset(asset.keeper) if asset.keeper is not None else asset
+    copies = holder.copies if holder else ()
+    return tuple(c for c in copies if c.place.site in COUNTED)
+
+
+def _facts(asset: Asset, sights: lots.Seen, remembered: tuple[Copy, ...], io: Ports) -> Facts:
+    settings = io.settings
+    going = _going(asset)
+    if _is_duplicate(asset):
+        patience = int(settings.dedup.keep_days * DAY_MS)
+    else:
+        patience = int(settings.clean.after_hours * HOUR_MS)
+    since = max((c.verified_at for c in asset.copies), default=asset.seen_at)
+    return Facts(
+        there=tuple(p for p, s in zip(going, sights, strict=True) if s is not None),
+        now=io.clock.now(),
+        due=since + patience,
+        min_copies=settings.safety.min_copies,
+        required=frozenset() if "archive" in settings.off() else frozenset({Site.ARCHIVE}),
+        remembered=remembered,
+    )
+
+
+def _asked(facts: Facts) -> tuple[Copy, ...]:
+    """Nothing is read before its time: a read-back of the archive is not free."""
+    return facts.remembered if facts.there and facts.now >= facts.due else ()
+
+
+def _verified(facts: Facts, read: Sequence[Sighting | None]) -> Facts:
+    fresh = [
+        replace(c, verified_at=facts.now, method=s.method)
+        for c, s in zip(_asked(facts), read, strict=True)
+        if s is not None and s.digest == c.digest
+    ]
+    return replace(facts, fresh=tuple(fresh))
+
+
+# -- what it means ------------------------------------------------------------------------------
+
+
+def _warrant(asset: Asset, facts: Facts) -> Warrant:
+    sign = warrant_for_duplicate if _is_duplicate(asset) else warrant_for_spool
+    return sign(asset, facts.fresh, facts.min_copies, facts.required)
+
+
+def _is_confirmed(copy: Copy, facts: Facts) -> bool:
+    return any((c.place, c.digest) == (copy.place, copy.digest) for c in facts.fresh)
+
+
+def _named(places: Sequence[Place]) -> str:
+    return ", ".join(f"{p.site}/{p.key}" for p in places)
+
+
+STAGE: Final = Stage(
+    "clean",
+    frozenset({State.CLEANABLE}),
+    "copy",
+    look,
+    decide,
+    act,
+    needs=frozenset({"archive"}),
+    lot_files=64,
+    destructive=True,
+)

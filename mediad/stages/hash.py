@@ -1,0 +1,292 @@
+"""
+Hash: the originals are ours: taken by a rename, read whole, recognised or set aside.
+
+First they are moved out of reach of whoever dropped them, then they are read; what turns out to have changed
+meanwhile goes back to settle. An exact duplicate goes to duplicates/, what is no media to quarantine/, each with its
+reason; one sound half is enough for a shot to go on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from blake3 import blake3
+
+from mediad.errors import MediadError
+from mediad.model import (
+    Asset,
+    AssetId,
+    Captured,
+    Copy,
+    Digest,
+    Evidence,
+    Inspection,
+    Media,
+    Original,
+    Place,
+    Site,
+)
+from mediad.policy.dates import resolve
+from mediad.policy.grouping import kind_of, roles
+from mediad.ports import Ports, Put
+from mediad.stages import lots
+from mediad.stages.finding import File, find
+from mediad.stages.verdict import Act, Done, Refuse, Stage, Verdict
+from mediad.state import State
+
+NOT_MEDIA: Final = "intake.not_media"
+REMEDIES: Final = {
+    NOT_MEDIA: "if it is a photo or film, keep it elsewhere: mediad does not know its format",
+    "intake.too_many_pixels": "if it is a real photograph, raise ingest.max_megapixels and drop it again",
+    "intake.vanished": "if it should be taken, drop it into incoming again",
+}
+REMEDY: Final = "copy it once more from where it came, and drop that into incoming"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    files: tuple[File, ...]  # with digests once all of them are ours
+    now: int
+    keeper: AssetId | None = None
+    is_dedup_on: bool = True
+    captured: Captured | None = None
+    captured_note: str = ""
+
+    @property
+    def present(self) -> tuple[File, ...]:
+        return tuple(f for f in self.files if f.place is not None)
+
+
+async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
+    now, dedup = io.clock.now(), io.settings.dedup.enabled
+    facts = lots.each(lambda fs: Facts(fs, now, is_dedup_on=dedup), await find(io.files, assets))
+    facts = await _read(facts, io)
+    facts = await _inspected(facts, io)
+    return [
+        await _recognised(a, f, io) if isinstance(f, Facts) else f
+        for a, f in zip(assets, facts, strict=True)
+    ]
+
+
+def decide(asset: Asset, facts: Facts) -> Verdict:
+    lost = next((f.original for f in facts.files if f.place is None and f.original.digest), None)
+    if lost is not None:
+        return Refuse(
+            "intake.lost",
+            f"the working copy of {lost.name} is no longer in processing; its other copies were not touched",
+            "put the file back, or drop it into incoming again, then `mediactl retry`",
+        )
+    if not facts.present:
+        gone = f"{asset.name} vanished from incoming before it was taken: moved, renamed or deleted by someone else"
+        code = "intake.vanished"
+        evidence = Evidence("stat", facts.now, note=gone, code=code, remedy=REMEDIES[code])
+        return Done(evidence, State.QUARANTINED)
+    if any(_is_unsettled(asset, f) for f in facts.present):
+        changed = Evidence("stat", facts.now, note="it changed again before it was taken")
+        return Done(changed, State.SEEN)
+    if not _is_read(facts):
+        return Act(f"take {asset.name} from incoming")
+    site = _belongs(facts)
+    if any(not f.is_at(site) for f in facts.present):
+        return Act(f"set {asset.name} aside in {site}")
+    return _done(asset, facts, site)
+
+
+async def act(
+    assets: Sequence[Asset],  # noqa: ARG001 - the shape of a stage
+    facts: Sequence[Facts],
+    io: Ports,
+) -> Sequence[MediadError | None]:
+    errors = await lots.place_each(io.files.move, [_puts(f) for f in facts])
+    return [lots.look_again(e) for e in errors]
+
+
+def identity_of(originals: Sequence[Original]) -> Digest | None:
+    """One digest for the whole shot: that of its only file, or one over its photos and films in whatever order."""
+    if len(originals) == 1:
+        return originals[0].digest
+    digests = sorted(media_digests(originals))
+    return Digest(blake3("".join(digests).encode()).hexdigest()) if digests else None
+
+
+def media_digests(originals: Sequence[Original]) -> list[Digest]:
+    return [o.digest for o in originals if o.digest and not _is_sidecar(o)]
+
+
+# -- what is seen -------------------------------------------------------------------------------
+
+
+async def _read(facts: Sequence[Facts | MediadError], io: Ports) -> list[Facts | MediadError]:
+    """The digests, of assets that are out of everybody's reach."""
+    ours = lots.each(lambda f: f.present if _is_taken(f) else (), facts)
+    asked = lots.each(lambda fs: [f.place for f in fs if f.place], ours)
+    read = await lots.read_back(io.files, asked)
+    return lots.each(lambda pair: _with_digests(*pair), lots.pair(facts, read))
+
+
+def _with_digests(facts: Facts, read: lots.Seen) -> Facts:
+    if not read:
+        return facts
+    fresh = dict(zip((f.original.id for f in facts.present), read, strict=True))
+    files = tuple(
+        replace(f, sighting=fresh[f.original.id]) if fresh.get(f.original.id) is not None else f
+        for f in facts.files
+    )
+    return replace(facts, files=files)
+
+
+async def _inspected(facts: Sequence[Facts | MediadError], io: Ports) -> list[Facts | MediadError]:
+    """Settle has inspected what was dropped; what came another way is inspected here."""
+    asked = lots.each(lambda f: [(x.place, x.original.name) for x in _unread(f) if x.place], facts)
+    answers = await lots.spread(io.inspector.inspect, asked)
+    return lots.each(lambda pair: _with_inspections(*pair), lots.pair(facts, answers))
+
+
+def _unread(facts: Facts) -> list[File]:
+    if not _is_read(facts):
+        return []
+    return [f for f in facts.present if f.original.inspection is None]
+
+
+def _with_inspections(facts: Facts, answers: Sequence[Inspection]) -> Facts:
+    fresh = dict(zip((f.original.id for f in _unread(facts)), answers, strict=True))
+    files = tuple(
+        replace(f, inspection=fresh.get(f.original.id, f.original.inspection)) for f in facts.files
+    )
+    return replace(facts, files=files)
+
+
+async def _recognised(asset: Asset, facts: Facts, io: Ports) -> Facts:
+    if not _is_read(facts):
+        return facts
+    originals = _known(facts)
+    digests = media_digests(originals)
+    keeper = await io.ledger.keeper_of(asset, digests) if digests else None
+    captured, note = resolve(originals, now=facts.now)
+    return replace(facts, keeper=keeper, captured=captured, captured_note=note)
+
+
+# -- what it means ------------------------------------------------------------------------------
+
+
+def _is_taken(facts: Facts) -> bool:
+    return bool(facts.present) and not any(
+        f.is_at(Site.INCOMING) or f.is_left_behind or f.is_foreign for f in facts.present
+    )
+
+
+def _is_read(facts: Facts) -> bool:
+    return _is_taken(facts) and all(f.digest is not None for f in facts.present)
+
+
+def _is_unsettled(asset: Asset, file: File) -> bool:
+    """Not as settle left it. What iCloud's own source downloads, nobody else writes to."""
+    may_change = asset.source == "folder" and (file.is_at(Site.INCOMING) or file.is_at(Site.SPOOL))
+    return file.is_foreign or (may_change and file.is_changed)
+
+
+def _known(facts: Facts) -> tuple[Original, ...]:
+    """The originals with all that is known of them now, the primary first."""
+    return roles(
+        [replace(f.original, digest=f.digest, inspection=f.inspection) for f in facts.files]
+    )
+
+
+def _is_sidecar(original: Original) -> bool:
+    return original.inspection is not None and original.inspection.media is Media.SIDECAR
+
+
+def _is_sound(original: Original) -> bool:
+    seen = original.inspection
+    return (
+        seen is not None and seen.media is not None and not seen.flaw and not _is_sidecar(original)
+    )
+
+
+def _belongs(facts: Facts) -> Site:
+    if not any(_is_sound(o) for o in _known(facts)):
+        return Site.QUARANTINE
+    return Site.DUPLICATES if facts.keeper is not None and facts.is_dedup_on else Site.SPOOL
+
+
+def _done(asset: Asset, facts: Facts, site: Site) -> Done:
+    originals = _known(facts)
+    code, note, remedy = _flaw(originals)
+    evidence = Evidence(
+        "read-back",
+        facts.now,
+        note=note or facts.captured_note,
+        code=code,
+        remedy=remedy,
+        copies=_copies(facts),
+        originals=originals,
+        kind_now=kind_of(originals),
+        captured=facts.captured,
+    )
+    match site:
+        case Site.QUARANTINE:
+            return Done(evidence, State.QUARANTINED)
+        case Site.DUPLICATES:
+            note = f"the same bytes as asset {facts.keeper}"
+            gone = tuple(Place(Site.SPOOL, o.spool_key) for o in asset.originals)
+            known = replace(evidence, note=note, keeper=facts.keeper, gone=gone)
+            return Done(known, State.DUPLICATE)
+        case _:
+            identity = identity_of(originals) if facts.keeper is None else None
+            return Done(replace(evidence, identity=identity), State.HASHED)
+
+
+def _flaw(originals: Sequence[Original]) -> tuple[str, str, str]:
+    """The first thing that is wrong with any of them: code, sentence, remedy."""
+    for original in originals:
+        seen = original.inspection
+        code = (seen.flaw or (NOT_MEDIA if seen.media is None else "")) if seen else NOT_MEDIA
+        if code:
+            detail = (
+                seen.flaw_detail if seen else ""
+            ) or "it is no photo or film that mediad knows"
+            return code, f"{original.name}: {detail}", REMEDIES.get(code, REMEDY)
+    return "", "", ""
+
+
+def _copies(facts: Facts) -> tuple[Copy, ...]:
+    return tuple(
+        Copy(f.original.id, f.place, f.digest, facts.now, f.sighting.method)
+        for f in facts.present
+        if f.place and f.sighting and f.digest
+    )
+
+
+def _puts(facts: Facts) -> list[Put]:
+    """Into our hands while anything is still in incoming; after that to where it belongs."""
+    site = _belongs(facts) if _is_read(facts) else Site.SPOOL
+    puts = []
+    for file in facts.present:
+        target = _target(file, site)
+        source = file.place
+        if file.is_left_behind:
+            source = Place(Site.INCOMING, file.original.source_key)
+        if file.sighting and source and source != target and not file.is_foreign:
+            seen = file.sighting
+            puts.append(Put(source, target, file.digest, seen.mtime_ns, seen.size))
+    return puts
+
+
+def _target(file: File, site: Site) -> Place:
+    match site:
+        case Site.QUARANTINE:
+            return file.quarantine
+        case Site.DUPLICATES:
+            return file.duplicates
+        case _:
+            return Place(Site.SPOOL, file.original.spool_key)
+
+
+STAGE: Final = Stage(
+    "hash",
+    frozenset({State.SETTLED, State.DOWNLOADED}),
+    "hash",
+    look,
+    decide,
+    act,
+)

@@ -1,0 +1,15 @@
+"""The stages that run, in the order of the law. A new stage is a new file and a line here."""
+
+from typing import Any, Final
+
+from mediad.stages import archive, clean, compress, hash, settle, sort  # noqa: A004 - its name in the law
+from mediad.stages.verdict import Stage
+
+STAGES: Final[tuple[Stage[Any], ...]] = (
+    settle.STAGE,
+    hash.STAGE,
+    archive.STAGE,
+    compress.STAGE,
+    sort.STAGE,
+    clean.STAGE,
+)
