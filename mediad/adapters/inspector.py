@@ -31,13 +31,14 @@ Believe: TypeAlias = Callable[[Sequence[Claim], str], tuple[Captured | None, str
 
 MAX_PIXELS = 220_000_000
 _LOT = 32  # files that one visit to a thread looks at
+_THREADS = 4  # waiting for a disk or a network share, mostly
 _SIDECARS = frozenset({".aae", ".xmp", ".json"})
 _MORE_KNOWN_ELSEWHERE = frozenset({Media.RAW, Media.TIFF, Media.AVI, Media.MATROSKA, Media.MPEG})
 _CONTENT_ID = re.compile(r"[0-9A-Za-z._:\-]{4,64}")
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
-class HeaderInspector:
+class FileInspector:
     """ports.Inspector over real folders. `path_of` says where a place is."""
 
     def __init__(
@@ -51,7 +52,7 @@ class HeaderInspector:
     ) -> None:
         self._path_of = path_of
         self._believe = believe
-        self._limiter = limiter
+        self._limiter = limiter or CapacityLimiter(_THREADS)
         self._exiftool = exiftool
         self._max_pixels = max_pixels
 

@@ -24,6 +24,7 @@ from mediad.adapters import logs, nas
 from mediad.adapters.clock import SystemClock
 from mediad.adapters.durable import DurableFiles
 from mediad.adapters.encoder import MediaEncoder
+from mediad.adapters.exiftool import ExifTool
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.roots import Enrolment, Roots
@@ -31,6 +32,7 @@ from mediad.config import ConfigFaults, Fault, Loaded, Settings, load
 from mediad.engine import Engine
 from mediad.journal import Journal, Lock, name_at, rotate
 from mediad.model import Place, Site
+from mediad.policy.dates import believe
 from mediad.policy.problems import Problem, Problems
 from mediad.ports import Ports
 from mediad.service import Parts, Service
@@ -97,7 +99,11 @@ class House:
             {site: settings.path_of(site) for site in FOLDERS}, JournalEnrolments(journal)
         )
         self.files = DurableFiles(self.roots, clock, reserve_bytes=settings.safety.reserve)
-        self.inspector = FileInspector(self.path_of)
+        self.inspector = FileInspector(
+            self.path_of,
+            believe=lambda claims, name: believe(claims, now=clock.now(), name=name),
+            exiftool=ExifTool(),
+        )
         self.encoder = MediaEncoder(self.path_of, self.files.adopt, settings)
         self.drop = DropFolder(settings.folders.incoming)
         self._ports = self._new_ports()
