@@ -58,10 +58,11 @@ class State(StrEnum):
 
     @property
     def lane(self) -> Lane:
-        return Lane(self.value.partition(".")[0])
+        return _LANE[self]
 
 
 S = State
+_LANE: Final = {s: Lane(s.value.partition(".")[0]) for s in State}
 
 
 class Transition(NamedTuple):

@@ -12,7 +12,7 @@ GENESIS: Final = bytes(32)
 
 def seal(before: bytes, row: Sequence[object]) -> bytes:
     """`row`: seq, asset, at, stage, from, to, skipped, evidence. Only the last may hold a bar: canonical text."""
-    return blake3(before + "|".join(map(str, row)).encode()).digest()
+    return blake3(before + "|".join([str(value) for value in row]).encode()).digest()
 
 
 def verify(rows: Iterable[Sequence[Any]], before: bytes, seq: int) -> tuple[Audit, bytes]:

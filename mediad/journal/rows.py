@@ -5,10 +5,10 @@ Promises that a name comes back byte for byte as it went in: text that is no UTF
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mediad.errors import MediadError
 from mediad.model import (
@@ -116,7 +116,7 @@ class Committed:
     from_state: State | None  # None: it has just arrived
     to_state: State | None  # None: its originals went to another asset
     evidence: Evidence
-    opened: tuple[State, ...] = ()  # states with work in them that were entered, gates that opened
+    opened: Sequence[State] = ()  # states with work in them that were entered, gates that opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +236,14 @@ def state(value: str) -> State | None:
     return State(value) if value else None
 
 
+_ENCODE: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False
+).encode
+
+
 def shown(value: object) -> str:
     """JSON for people and programs: compact, and any foreign byte of a name as U+FFFD."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = _ENCODE(value)
     if text.isascii():
         return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -246,10 +251,6 @@ def shown(value: object) -> str:
 
 def _place(place: Place) -> dict[str, object]:
     return {"site": place.site, "key": place.key}
-
-
-def _captured(captured: Captured) -> dict[str, object]:
-    return asdict(captured)
 
 
 def _original(original: Original) -> dict[str, object]:
@@ -285,26 +286,34 @@ def _rendition(rendition: Rendition) -> dict[str, object]:
     }
 
 
+def _same(fact: Any) -> Any:
+    return fact
+
+
+# what a piece of evidence may say beside its kind and time, and how it reads in JSON
+_SAID: Final[tuple[tuple[str, Callable[[Any], object]], ...]] = (
+    ("note", _same),
+    ("code", _same),
+    ("remedy", _same),
+    ("copies", lambda rows: [_copy(c) for c in rows]),
+    ("gone", lambda rows: [_place(p) for p in rows]),
+    ("originals", lambda rows: [_original(o) for o in rows]),
+    ("renditions", lambda rows: [_rendition(r) for r in rows]),
+    ("figures", dict),
+    ("kind_now", _same),
+    ("captured", asdict),
+    ("identity", _same),
+)
+
+
 def evidence_json(evidence: Evidence) -> str:
     """What was seen, without what was not: as it is kept in the history."""
     said: dict[str, object] = {"kind": evidence.kind, "at": evidence.at}
-    texts = {"note": evidence.note, "code": evidence.code, "remedy": evidence.remedy}
-    said |= {name: text for name, text in texts.items() if text}
-    lists = {
-        "copies": [_copy(c) for c in evidence.copies],
-        "gone": [_place(p) for p in evidence.gone],
-        "originals": [_original(o) for o in evidence.originals],
-        "renditions": [_rendition(r) for r in evidence.renditions],
-        "figures": dict(evidence.figures),
-    }
-    said |= {name: rows for name, rows in lists.items() if rows}
-    learnt = {
-        "kind_now": evidence.kind_now,
-        "captured": _captured(evidence.captured) if evidence.captured else None,
-        "identity": evidence.identity,
-        "keeper": evidence.keeper,
-    }
-    said |= {name: fact for name, fact in learnt.items() if fact is not None}
+    for name, read in _SAID:
+        if fact := getattr(evidence, name):
+            said[name] = read(fact)
+    if evidence.keeper is not None:
+        said["keeper"] = evidence.keeper
     return shown(said)
 
 

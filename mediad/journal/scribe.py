@@ -6,7 +6,7 @@ the gates and the asset's condition are one thing here: all of it is written, or
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -49,6 +49,15 @@ LANE_OF: Final = {t.stage: t.at.lane for t in TRANSITIONS}
 _TAKEN: Final = frozenset({State.HASHED, State.DUPLICATE, State.QUARANTINED})
 _REMADE: Final = {State.DUPLICATE: Condition.DUPLICATE, State.QUARANTINED: Condition.QUARANTINED}
 
+_STATES: Final = {s.value: s for s in State}
+_MARKS: Final = {m.value: m for m in Mark}
+
+_STAND: Final = "INSERT INTO standing (state, mark, due, asset, lane) VALUES (?, ?, ?, ?, ?)"
+_STAND_ON: Final = (
+    "UPDATE standing SET state = ?, mark = ?, due = ?, attempts = 0, why = '', code = '',"
+    " remedy = '' WHERE asset = ? AND lane = ?"
+)
+
 Lanes = dict[Lane, tuple[State, Mark]]
 
 
@@ -65,16 +74,20 @@ class Scribe:
         self._law_of = law
         self.off = off
         self._law, self._off = law(), off()
+        self._off_stages = frozenset(self._off)
         self._now = clock.now()
         last = self._do("SELECT seq, chain FROM history ORDER BY seq DESC LIMIT 1").fetchone()
         self._seq: int = last[0] if last else 0
         self._chain: bytes = last[1] if last else GENESIS
         self._committed: list[Committed] = []
+        self._intended: set[tuple[AssetId, str]] = set()
 
     # -- Tape: the group's beginning, marks and end ------------------------------------------------
 
     def begin(self) -> None:
         self._law, self._off, self._now = self._law_of(), self.off(), self._clock.now()
+        self._off_stages = frozenset(self._off)
+        self._intended = set(self._do("SELECT asset, lane FROM intent"))
 
     def mark(self) -> tuple[int, bytes, int]:
         return self._seq, self._chain, len(self._committed)
@@ -195,12 +208,14 @@ class Scribe:
         """The configuration changed: switched-off stages pass now, gates are looked at again."""
         lanes = self._lanes(asset)
         self._pass(asset, lanes, _position(lanes), [])
+        self._judge(asset, self._lanes(asset))
 
     def intend(self, asset: AssetId, stage: str) -> None:
         self._do(
             "INSERT OR REPLACE INTO intent (asset, stage, lane, at) VALUES (?, ?, ?, ?)",
             (asset, stage, LANE_OF[stage].value, self._now),
         )
+        self._intended.add((asset, LANE_OF[stage].value))
 
     # -- how it is done ---------------------------------------------------------------------------
 
@@ -209,11 +224,11 @@ class Scribe:
             self._do("UPDATE original SET taken = 1 WHERE asset = ? AND taken = 0", (asset,))
         if step.stage == "join":
             self._do("UPDATE asset SET identity = NULL WHERE id = ?", (asset,))
-        told = len(self._committed)
-        self._tell(asset, step.stage, step.at, step.then, evidence)
+        opened: list[State] = []
+        self._tell(asset, step.stage, step.at, step.then, evidence, opened)
         after = advance(_position(lanes), step, self._law)
-        position, opened = self._pass(asset, lanes, after, [step])
-        self._committed[told] = replace(self._committed[told], opened=opened)
+        position, now_open = self._pass(asset, lanes, after, [step])
+        opened += now_open
         self._close_intents(asset, step.at.lane)
         return position
 
@@ -221,7 +236,7 @@ class Scribe:
         self, asset: AssetId, lanes: Lanes, position: Position, trail: list[Transition]
     ) -> tuple[Position, tuple[State, ...]]:
         """Let switched-off stages pass, then write where the asset stands."""
-        for step in passing(position, frozenset(self._off), self._law):
+        for step in passing(position, self._off_stages, self._law):
             note = Evidence(OFF, self._now, note=self._off[step.stage])
             self._tell(asset, step.stage, step.at, step.then, note)
             trail.append(step)
@@ -246,10 +261,11 @@ class Scribe:
                 continue
             if mark is Mark.READY:
                 opened.append(state)
-            self._write_standing(asset, state, mark)
+            self._write_standing(asset, state, mark, is_new=was is None)
         for lane in lanes.keys() - now.keys():
             self._do("DELETE FROM standing WHERE asset = ? AND lane = ?", (asset, lane.value))
-        self._judge(asset, now)
+        if not lanes or condition(lanes) is not condition(now):
+            self._judge(asset, now)
         return tuple(opened)
 
     def _mark(self, state: State, position: Position, was: tuple[State, Mark] | None) -> Mark:
@@ -262,14 +278,10 @@ class Scribe:
             return Mark.READY
         return Mark.GATED if mark.runs and not is_free else mark
 
-    def _write_standing(self, asset: AssetId, state: State, mark: Mark) -> None:
+    def _write_standing(self, asset: AssetId, state: State, mark: Mark, *, is_new: bool) -> None:
         due = self._now if mark is Mark.READY else None
-        self._do(
-            "INSERT INTO standing (asset, lane, state, mark, due) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (asset, lane) DO UPDATE SET state = excluded.state, mark = excluded.mark,"
-            " due = excluded.due, attempts = 0, why = '', code = '', remedy = ''",
-            (asset, state.lane.value, state.value, mark.value, due),
-        )
+        sql = _STAND if is_new else _STAND_ON
+        self._do(sql, (state.value, mark.value, due, asset, state.lane.value))
 
     def _judge(self, asset: AssetId, lanes: Lanes) -> None:
         if lanes:
@@ -285,7 +297,7 @@ class Scribe:
         at: State | None,
         then: State | None,
         evidence: Evidence,
-        opened: tuple[State, ...] = (),
+        opened: Sequence[State] = (),
     ) -> None:
         row = (
             self._seq + 1, asset, self._now, stage,
@@ -300,11 +312,8 @@ class Scribe:
 
     def _lanes(self, asset: AssetId) -> Lanes:
         rows = self._do("SELECT state, mark FROM standing WHERE asset = ?", (asset,))
-        lanes: Lanes = {}
-        for word, mark in rows:
-            state = State(word)
-            lanes[state.lane] = state, Mark(mark)
-        return lanes
+        standing = [(_STATES[word], _MARKS[mark]) for word, mark in rows]
+        return {s[0].lane: s for s in standing}
 
     def _final_host(self, asset: AssetId) -> AssetId:
         """The host may have joined a third asset meanwhile."""
@@ -317,7 +326,8 @@ class Scribe:
             asset = AssetId(row[0])
 
     def _close_intents(self, asset: AssetId, lane: Lane) -> None:
-        self._do("DELETE FROM intent WHERE asset = ? AND lane = ?", (asset, lane.value))
+        if (asset, lane.value) in self._intended:  # as the group began, or since
+            self._do("DELETE FROM intent WHERE asset = ? AND lane = ?", (asset, lane.value))
 
 
 def condition(lanes: Lanes) -> Condition:
@@ -330,12 +340,12 @@ def condition(lanes: Lanes) -> Condition:
         return Condition.FAILED
     if Mark.HELD in marks:
         return Condition.HELD
-    ended = all(mark is Mark.FINAL or state is State.CLEANABLE for state, mark in lanes.values())
+    ended = not [s for s, m in lanes.values() if m is not Mark.FINAL and s is not State.CLEANABLE]
     return Condition.COMPLETED if ended and lanes.keys() != {Lane.INTAKE} else Condition.ACTIVE
 
 
 def _position(lanes: Lanes) -> Position:
-    return frozenset(state for state, _ in lanes.values())
+    return frozenset([state for state, _ in lanes.values()])
 
 
 def _moved_on(asset: AssetId, step: Transition | None) -> Retryable:
