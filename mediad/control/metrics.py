@@ -1,0 +1,71 @@
+"""Figures for Prometheus, in its text format; read from the same picture as `status`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, TypeAlias
+
+from mediad.service.answers import StageDoc, StatusDoc
+
+MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_Count: TypeAlias = Literal["waiting", "ready", "running", "failed", "held"]
+_Figure: TypeAlias = Literal["done", "skipped", "files_per_minute"]
+_COUNTS: Final[tuple[_Count, ...]] = ("waiting", "ready", "running", "failed", "held")
+_FIGURES: Final[tuple[tuple[str, str, _Figure, str], ...]] = (
+    ("mediad_stage_done_total", "counter", "done", "Transitions that a stage earned"),
+    ("mediad_stage_skipped_total", "counter", "skipped", "Transitions by configuration or by hand"),
+    ("mediad_stage_files_per_minute", "gauge", "files_per_minute", "The rate of the last minute"),
+)
+
+
+def text(status: StatusDoc) -> str:
+    return "\n".join(_lines(status)) + "\n"
+
+
+def _lines(status: StatusDoc) -> Iterator[str]:
+    yield from _head("mediad_build_info", "gauge", "Which mediad this is")
+    yield _line("mediad_build_info", 1, version=status["version"])
+    yield from _head("mediad_assets", "gauge", "Assets by where they stand")
+    for state, n in status["assets"].items():
+        if state != "total":
+            yield _line("mediad_assets", n, state=state)
+    yield from _head(
+        "mediad_bytes", "gauge", "Bytes of originals, of renditions, and saved by them"
+    )
+    for kind, n in status["bytes"].items():
+        yield _line("mediad_bytes", n, kind=kind)
+    yield from _stages(status["workflow"]["stages"])
+    yield from _troubles(status)
+
+
+def _stages(stages: Sequence[StageDoc]) -> Iterator[str]:
+    yield from _head("mediad_stage_assets", "gauge", "Assets before a stage")
+    for stage in stages:
+        for state in _COUNTS:
+            yield _line("mediad_stage_assets", stage[state], stage=stage["name"], state=state)
+    for name, kind, key, what in _FIGURES:
+        yield from _head(name, kind, what)
+        yield from (_line(name, stage[key], stage=stage["name"]) for stage in stages)
+
+
+def _troubles(status: StatusDoc) -> Iterator[str]:
+    yield from _head("mediad_link_up", "gauge", "1: the outside part answers; 0: it does not")
+    for name, link in status["links"].items():
+        if link["state"] != "off":
+            yield _line("mediad_link_up", int(link["state"] == "up"), link=name)
+    yield from _head("mediad_problems", "gauge", "Open problems by code")
+    codes = [p["code"] for p in status["problems"]]
+    for code in sorted(set(codes)):
+        yield _line("mediad_problems", codes.count(code), code=code)
+
+
+def _head(name: str, kind: str, what: str) -> Iterator[str]:
+    yield f"# HELP {name} {what}"
+    yield f"# TYPE {name} {kind}"
+
+
+def _line(name: str, value: object, **labels: str) -> str:
+    pairs = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
+    return f"{name}{{{pairs}}} {value}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,223 @@
+"""
+The documents that people and programs get, key for key: what contract §7 promises, and what was added since.
+
+Keys are only ever added. Times are ISO 8601 in UTC; a name that is no UTF-8 shows U+FFFD in the place of its odd bytes.
+"""
+
+from typing import Any, Literal, TypeAlias
+
+from typing_extensions import (  # pydantic makes the OpenAPI schemas from these
+    TypedDict,
+)
+
+Doc: TypeAlias = dict[str, Any]
+
+
+class StageDoc(TypedDict):
+    name: str
+    lane: str
+    state: Literal["on", "off", "paused"]
+    waiting: int  # for a time, for another lane, or for the next try
+    ready: int
+    running: int
+    failed: int
+    held: int
+    done: int
+    skipped: int
+    files_per_minute: float
+    eta_seconds: float | None  # null: nobody can tell
+    why: str  # why it is off; empty when on
+
+
+class WorkflowDoc(TypedDict):
+    preset: str
+    stages: list[StageDoc]
+
+
+class AssetsDoc(TypedDict):
+    total: int
+    active: int
+    completed: int
+    failed: int
+    held: int
+    duplicates: int
+    quarantined: int
+
+
+class BytesDoc(TypedDict):
+    originals: int
+    renditions: int
+    saved: int
+
+
+class LinkDoc(TypedDict):
+    state: Literal["up", "down", "off"]
+    detail: str
+
+
+class ProblemDoc(TypedDict):
+    code: str
+    message: str
+    since: str
+    remedy: str
+    subject: str
+
+
+class StatusDoc(TypedDict):
+    version: str
+    state: Literal["starting", "running", "paused", "stopping"]
+    since: str
+    dry_run: bool
+    workflow: WorkflowDoc
+    assets: AssetsDoc
+    bytes: BytesDoc
+    links: dict[str, LinkDoc]
+    problems: list[ProblemDoc]
+    run: int | None  # the run order that is being carried out
+    root: str
+
+
+class CapturedDoc(TypedDict):
+    at: str  # local time with its offset, where one is known
+    offset: str | None
+    source: str
+
+
+class FileDoc(TypedDict):
+    role: str
+    name: str
+    size: int
+    blake3: str | None
+    path: str | None  # where it is now; null: nowhere that we know of
+
+
+class CopyDoc(TypedDict):
+    site: str
+    key: str
+    blake3: str
+    verified_at: str
+    method: str
+    path: str
+
+
+class RenditionDoc(TypedDict):
+    recipe: str
+    site: str
+    key: str
+    blake3: str
+    size: int
+    path: str
+    figures: Doc
+
+
+class ErrorDoc(TypedDict):
+    code: str
+    message: str
+    remedy: str
+
+
+class StepDoc(TypedDict):
+    stage: str
+    state: Literal["ready", "waiting", "running", "failed", "held", "paused"]
+    attempts: int
+    not_before: str | None
+    reason: str
+    error: ErrorDoc | None
+
+
+HistoryDoc = TypedDict(
+    "HistoryDoc",
+    {
+        "seq": int,
+        "at": str,
+        "asset": int,
+        "stage": str,
+        "from": str | None,
+        "to": str | None,
+        "evidence": Doc,
+    },
+)
+
+
+class AssetDoc(TypedDict):
+    id: int
+    name: str
+    kind: str
+    source: str
+    seen_at: str
+    captured_at: CapturedDoc | None
+    state: str
+    duplicate_of: int | None
+    absorbed_by: int | None
+    files: list[FileDoc]
+    copies: list[CopyDoc]
+    renditions: list[RenditionDoc]
+    position: dict[str, str]
+    steps: list[StepDoc]
+    history: list[HistoryDoc]
+
+
+class PlannedDoc(TypedDict):
+    asset: int
+    name: str
+    stage: str
+    verdict: Literal["act", "done", "merge", "wait", "ask", "refuse"]
+    what: str
+    until: str | None
+
+
+class StoryDoc(AssetDoc):
+    plan: list[PlannedDoc]
+    story: list[str]
+    asked: int  # the asset that was asked for: another one when its host answers for it
+
+
+class LineDoc(TypedDict):
+    """One line of `mediactl list`."""
+
+    id: int
+    name: str
+    kind: str
+    source: str
+    state: str
+    size: int
+    seen_at: str
+    captured_at: CapturedDoc | None
+    position: dict[str, str]
+    reason: str
+
+
+class PageDoc(TypedDict):
+    assets: list[LineDoc]
+    cursor: str | None  # give it back for the next page; null: that was the last
+
+
+class RunDoc(TypedDict):
+    id: int
+    what: str
+    state: Literal["running", "finished", "interrupted"]
+    started: str
+    finished: str | None
+    counts: Doc
+    config: str
+
+
+class FindingDoc(TypedDict):
+    code: str
+    level: Literal["ok", "warning", "fault"]
+    message: str
+    remedy: str
+
+
+class DoctorDoc(TypedDict):
+    ok: bool
+    findings: list[FindingDoc]
+
+
+class VerifyDoc(TypedDict):
+    ok: bool
+    checked: int
+    bytes: int
+    differing: list[Doc]
+    missing: list[Doc]
+    unreadable: list[Doc]

@@ -1,0 +1,44 @@
+"""What the service stands on: the journal, the engine, and the orders that only the composition root can carry out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mediad.config import Fault, Loaded
+from mediad.engine import Engine
+from mediad.journal import Journal
+from mediad.policy.problems import Problems
+from mediad.ports import Ports
+
+
+class Orders(Protocol):
+    """What the daemon does for the service: it alone knows the adapters and the watchers."""
+
+    async def rescan(self) -> int:
+        """Compare the drop folder with the journal once; returns how many files arrived."""
+        ...
+
+    async def reload(self) -> Sequence[Fault]:
+        """Read the configuration anew. Faults: what is wrong with it; the old one is still in force."""
+        ...
+
+    async def enrol(self, folder: Path, *, force: bool) -> Sequence[str]:
+        """
+        Make a folder the archive: its tree, README and identity marker, known to the journal.
+
+        Returns what was done, a sentence each; nothing when all was there. Raises Refused for a folder on the root
+        file system (unless forced).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    journal: Journal
+    engine: Engine
+    problems: Problems
+    loaded: Callable[[], Loaded]
+    ports: Callable[[], Ports]
+    orders: Orders
+    version: str
