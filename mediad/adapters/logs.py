@@ -177,6 +177,20 @@ def set_up(
     return logs
 
 
+def apply(settings: Settings) -> None:
+    """A reload: what `set_up` put in place now follows these settings."""
+    for speaker in structlog.get_config()["processors"]:
+        if isinstance(speaker, Logs):
+            speaker.apply(settings)
+
+
+def set_level(level: Literal["debug", "info", "warning", "error"]) -> None:
+    """Say more or less until the next reload."""
+    for speaker in structlog.get_config()["processors"]:
+        if isinstance(speaker, Logs):
+            speaker.set_level(level)
+
+
 class _NoLogger:
     """structlog wants one to hand the rendered line to; ours has gone out before."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
+from mediad.adapters import logs as logs_module
 from mediad.adapters.logs import LogFile, Logs, read_lines, set_up
 from mediad.config import Settings
 
@@ -92,7 +93,7 @@ def test_the_level_changes_while_it_runs(speak: Speak) -> None:
     logs = speak(out)
     log = structlog.get_logger()
     log.debug("asset.seen")
-    logs.set_level("debug")
+    logs_module.set_level("debug")
     log.debug("asset.looked")
     logs.set_level("error")
     log.warning("asset.held")
@@ -185,11 +186,11 @@ def test_the_file_is_bounded_and_can_be_read_again(tmp_path: Path) -> None:
 
 def test_a_reload_takes_over_level_secrets_and_file(speak: Speak, tmp_path: Path) -> None:
     out = io.StringIO()
-    logs = speak(out)
+    speak(out)
     log = structlog.get_logger()
     log.info("asset.seen")
     fresh = {"root": tmp_path / "new", "log": {"level": "warning"}, "web": {"token": "fresh-one"}}
-    logs.apply(Settings.model_validate(fresh))
+    logs_module.apply(Settings.model_validate(fresh))
     log.info("asset.seen")
     log.warning("link.down", why="fresh-one")
     assert [line["event"] for line in read_lines(tmp_path / "new/state/mediad.log")] == [
