@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 MAX_LOOKS: Final = 5
 # An act that ran into these has only learnt that the world is not as its look saw it: look again.
-LOOK_AGAIN: Final = frozenset({"place.taken", "journal.conflict"})
+LOOK_AGAIN: Final = frozenset({"place.taken", "io.busy", "journal.conflict"})
 # The asset went another way meanwhile (a late half joined it): what this lot saw no longer matters.
 MOVED_ON: Final = "journal.moved_on"
 
@@ -68,6 +68,9 @@ class Lots:
         if stage.destructive:
             await self._journal.intend([w.asset.id for w in lot], stage.name)
         todo, moved = list(lot), 0
+        last: dict[
+            AssetId, MediadError
+        ] = {}  # what an act met, where that alone is no reason to give up
         for _ in range(MAX_LOOKS):
             looked = await self._look(stage, todo, io)
             failed = [(w, f) for w, f in looked if isinstance(f, MediadError)]
@@ -75,19 +78,16 @@ class Lots:
             ruled = [(w, f, stage.decide(w.asset, f)) for w, f in seen]
             again, done = await self._settle_verdicts(desk, ruled)
             moved += done
-            acting = [(w, f) for w, f, v in ruled if isinstance(v, Act)]
-            failures, retry = await self._act(stage, acting, io)
-            await self._park_failed(desk, failed + failures)
-            todo = again + retry
+            acted = await self._act(stage, [(w, f) for w, f, v in ruled if isinstance(v, Act)], io)
+            last = {w.asset.id: e for w, e in acted if e is not None}
+            todo = again + [w for w, e in acted if e is None or e.code in LOOK_AGAIN]
+            failed += [(w, e) for w, e in acted if e is not None and e.code not in LOOK_AGAIN]
+            await self._park_failed(desk, failed)
             if not todo:
                 return moved
-        stuck = Refused(
-            f"the {stage.name} stage keeps acting on this file without ever seeing its own effect; "
-            "the file itself is untouched where it was",
-            code="engine.no_effect",
-            remedy="look at `mediactl explain` and the log, then `mediactl retry`",
+        await self._park_failed(
+            desk, [(w, last.get(w.asset.id) or _no_effect(stage.name)) for w in todo]
         )
-        await self._park_failed(desk, [(w, stuck) for w in todo])
         return moved
 
     async def _look(
@@ -109,19 +109,12 @@ class Lots:
 
     async def _act(
         self, stage: Stage[Any], acting: Sequence[tuple[Work, Any]], io: Ports
-    ) -> tuple[list[tuple[Work, MediadError]], list[Work]]:
-        """Returns the members that failed, and those to look at again."""
+    ) -> list[tuple[Work, MediadError | None]]:
         if not acting:
-            return [], []
-        errors = await stage.act([w.asset for w, _ in acting], [f for _, f in acting], io)
-        failures = []
-        again = []
-        for (work, _), error in zip(acting, errors, strict=True):
-            if error is None or error.code in LOOK_AGAIN:
-                again.append(work)
-            else:
-                failures.append((work, error))
-        return failures, again
+            return []
+        works = [w for w, _ in acting]
+        errors = await stage.act([w.asset for w in works], [f for _, f in acting], io)
+        return list(zip(works, errors, strict=True))
 
     async def _settle_verdicts(
         self, desk: Desk, ruled: Sequence[tuple[Work, Any, Verdict]]
@@ -210,6 +203,15 @@ def _park(asset: AssetId, lane: Lane, verdict: Wait | Ask | Refuse) -> Park:
             return Park(asset, lane, "held", None, why, code, remedy)
         case _:
             assert_never(verdict)
+
+
+def _no_effect(stage: str) -> MediadError:
+    return Refused(
+        f"the {stage} stage keeps acting on this file without ever seeing its own effect; "
+        "the file itself is untouched where it was",
+        code="engine.no_effect",
+        remedy="look at `mediactl explain` and the log, then `mediactl retry`",
+    )
 
 
 def _unexpected(fault: Exception) -> MediadError:
