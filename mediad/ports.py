@@ -242,8 +242,8 @@ class Drop(Protocol):
         """
         ...
 
-    def changes(self) -> AsyncIterator[None]:
-        """A hint each time that something may have changed. Hints get lost; they never say what."""
+    def changes(self, *, polling: bool = False) -> AsyncIterator[None]:
+        """A hint each time that something may have changed, for ever. Hints get lost; they never say what."""
         ...
 
     def litter(self) -> Mapping[str, int]:

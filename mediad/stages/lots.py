@@ -6,7 +6,6 @@ member never spoils its lot.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import chain
 from typing import TypeAlias, TypeVar
 
 from mediad.errors import MediadError, Retryable
@@ -47,10 +46,26 @@ async def place_each(
     place: Callable[[Sequence[Put]], Awaitable[Sequence[MediadError | None]]],
     groups: Sequence[Sequence[Put]],
 ) -> list[MediadError | None]:
-    """Place every asset's files in one call; an asset's answer is the first thing that went wrong with one of them."""
-    answers = iter(await place([*chain.from_iterable(groups)]))
-    found = [[next(answers) for _ in g] for g in groups]
-    return [next((e for e in errors if e is not None), None) for errors in found]
+    """
+    Place every asset's files in one call; an asset's answer is the first thing that went wrong with one of them.
+
+    Who wants a place that an earlier member of the lot is about to take, places nothing and looks again.
+    """
+    claimed: set[Place] = set()
+    free = []
+    for group in groups:
+        targets = {put.target for put in group}
+        free.append(not targets & claimed)
+        claimed |= targets
+    mine = [g if is_free else () for g, is_free in zip(groups, free, strict=True)]
+    answers = iter(await place([put for group in mine for put in group]))
+    found = [[next(answers) for _ in group] for group in mine]
+    return [
+        next((e for e in errors if e is not None), None)
+        if is_free
+        else Retryable("another file of this name is just being placed", code="place.taken")
+        for errors, is_free in zip(found, free, strict=True)
+    ]
 
 
 def look_again(error: MediadError | None) -> MediadError | None:
