@@ -88,13 +88,13 @@ MEANINGS: Final = {
     errno.ENETUNREACH: _AWAY,
     errno.ETIMEDOUT: _AWAY,
     errno.ENODEV: _AWAY,
-    errno.ENXIO: _AWAY,
     errno.EREMOTEIO: _AWAY,
     errno.EUCLEAN: _SICK,
     errno.EBADMSG: _SICK,
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
     errno.ELOOP: _ODD,
+    errno.ENXIO: _ODD,  # a socket, or a pipe nobody reads
     errno.EISDIR: _ODD,
     errno.ENOTDIR: _ODD,
     errno.EXDEV: Meaning(
