@@ -23,16 +23,18 @@ from mediad import __version__
 from mediad.adapters import logs, nas
 from mediad.adapters.clock import SystemClock
 from mediad.adapters.durable import DurableFiles
-from mediad.adapters.encoder import MediaEncoder
+from mediad.adapters.encoder import WorkerEncoder
 from mediad.adapters.exiftool import ExifTool
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.roots import Enrolment, Roots
 from mediad.config import ConfigFaults, Fault, Loaded, Settings, load
 from mediad.engine import Engine
+from mediad.errors import MediadError
 from mediad.journal import Journal, Lock, name_at, rotate
 from mediad.model import Place, Site
 from mediad.policy.dates import believe
+from mediad.policy.litter import litter
 from mediad.policy.problems import Problem, Problems
 from mediad.ports import Ports
 from mediad.service import Parts, Service
@@ -104,11 +106,18 @@ class House:
             believe=lambda claims, name: believe(claims, now=clock.now(), name=name),
             exiftool=ExifTool(),
         )
-        self.encoder = MediaEncoder(self.path_of, self.files.adopt, settings)
-        self.drop = DropFolder(settings.folders.incoming)
+        pools = _pools(settings)
+        self.encoder = WorkerEncoder(
+            path_of=self.path_of,
+            place=self.files.adopt,
+            scratch=settings.folders.processing / ".mediad-scratch",
+            photo_workers=pools["photo"],
+            video_workers=pools["video"],
+        )
+        self.drop = DropFolder(settings.folders.incoming, litter)
         self._ports = self._new_ports()
         self.engine = Engine(journal, STAGES, self.ports, self.problems)
-        self.engine.set_pools(_pools(settings))
+        self.engine.set_pools(pools)
 
     def path_of(self, place: Place) -> Path:
         return self.rules.settings.path_of(place.site) / place.key
@@ -140,8 +149,10 @@ class House:
             return fixed
         self.rules.take(loaded)
         self._ports = self._new_ports()
-        logs.set_level(loaded.settings.log.level)
-        self.engine.set_pools(_pools(loaded.settings))
+        logs.apply(loaded.settings)
+        pools = _pools(loaded.settings)
+        self.encoder.resize(pools["photo"], pools["video"])
+        self.engine.set_pools(pools)
         self.problems.clear("config")
         await self.journal.reconsider()
         self.engine.wake()
@@ -196,8 +207,12 @@ async def open_house(loaded: Loaded, root: Path | None) -> AsyncIterator[House]:
         try:
             house = House(rules, journal, clock, root)
             await anyio.to_thread.run_sync(house.roots.prepare)
-            async with house.encoder:
+            try:
                 yield house
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await house.encoder.aclose()
+                    house.inspector.close()
         finally:
             with anyio.CancelScope(shield=True):
                 await journal.close()
@@ -244,7 +259,7 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     await tasks.start(control.serve, service, settings.socket_path)
     guarded = tuple(house.roots.guarded)
     tasks.start_soon(mounts.watch, house.engine, house.roots, house.clock, guarded)
-    tasks.start_soon(incoming.watch, house.drop, house.journal, house.clock, house.ports)
+    tasks.start_soon(_watch_incoming, house)
     tasks.start_soon(house.watch_config)
     tasks.start_soon(
         partial(every, name="backup"),
@@ -268,6 +283,16 @@ def _end_by_force_after(seconds: float) -> None:
     timer = threading.Timer(seconds, os._exit, (0,))
     timer.daemon = True
     timer.start()
+
+
+async def _watch_incoming(house: House) -> None:
+    def tell(fault: MediadError | None) -> None:
+        if fault is None:
+            house.engine.link_is_up(Site.INCOMING)
+        else:
+            house.engine.link_is_down(Site.INCOMING, fault)
+
+    await incoming.watch(house.drop, house.journal, house.clock, house.ports, tell)
 
 
 async def _stop_on_signal(house: House) -> None:

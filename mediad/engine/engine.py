@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from mediad.engine.desk import Desk, Planned, lots_of
 from mediad.engine.lots import Lots
 from mediad.errors import MediadError
-from mediad.journal import Committed, Journal, Work
+from mediad.journal import OFF, Committed, Journal
 from mediad.model import AssetId
 from mediad.policy.problems import Problem, Problems
 from mediad.ports import Ports
@@ -239,13 +239,12 @@ class Engine:
     def _committed(self, rows: Sequence[Committed]) -> None:
         """After the commit: one line a transition, and the runners whose states were entered wake."""
         for row in rows:
-            log.info(
+            say = log.debug if row.evidence.kind == OFF else log.info
+            say(
                 "asset.moved",
-                asset=row.asset,
-                stage=row.stage,
-                was=row.from_state,
-                now=row.to_state,
-            )
+                asset=row.asset, stage=row.stage, was=row.from_state, now=row.to_state,
+                evidence=row.evidence.kind, code=row.evidence.code,
+            )  # fmt: skip
         for name in {n for s in chain.from_iterable(r.opened for r in rows) if (n := stage_of(s))}:
             if name in self._desks:
                 self._desks[name].ring()

@@ -4,6 +4,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from mediad.adapters import reading, syscalls
@@ -73,6 +74,16 @@ class DurableFiles:
                 raise Bug(f"{place.site}/{shown(place.key)} is no candidate of ours to throw away")
         if places:
             await self._crew.run((Site.SPOOL,), partial(self._discard, places))
+
+    async def adopt(self, made: Path, target: Place) -> None:
+        """
+        Give a finished candidate, made in a scratch folder of processing/, its durable name.
+
+        A candidate of that name from before a crash gives way: it is ours, and will be judged anew.
+        """
+        if target.site is not Site.SPOOL or not target.key.startswith(RENDITIONS):
+            raise Bug(f"{target.site}/{shown(target.key)} is no place for a candidate")
+        await self._crew.run((Site.SPOOL,), partial(self._adopt, made, target))
 
     async def free_bytes(self, site: Site) -> int:
         def free() -> int:
@@ -213,6 +224,21 @@ class DurableFiles:
         except MediadError as fault:
             return None if isinstance(fault.__cause__, FileNotFoundError) else fault
         return None
+
+    def _adopt(self, made: Path, target: Place) -> None:
+        above, name = split(target.key)
+        with self._roots.open(Site.SPOOL) as root, faults_of(Site.SPOOL, target.key):
+            folder = root.folder(above, make=True)
+            fd = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                self._touch("fsync")
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            self._touch("rename")
+            os.replace(made, name, dst_dir_fd=folder)
+            root.dirty.add(above)
+            root.settle()
 
     def _discard(self, places: Sequence[Place]) -> None:
         with self._roots.open(Site.SPOOL) as root:
