@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from mediad.engine.desk import Desk, Planned, lots_of
 from mediad.engine.lots import Lots
 from mediad.errors import MediadError
-from mediad.journal import OFF, Committed, Journal
+from mediad.journal import OFF, Committed, Journal, Work
 from mediad.model import AssetId
 from mediad.policy.problems import Problem, Problems
 from mediad.ports import Ports
