@@ -176,6 +176,13 @@ class House:
         )
         log.warning("config.refused", faults=[str(f) for f in faults])
 
+    def hear_of_drop(self, fault: MediadError | None) -> None:
+        """After every scan of the drop folder: what was wrong with it, if anything was."""
+        if fault is None:
+            self.engine.link_is_up(Site.INCOMING)
+        else:
+            self.engine.link_is_down(fault.site or Site.INCOMING, fault)
+
     # -- by the clock -----------------------------------------------------------------------------
 
     async def back_up(self) -> None:
