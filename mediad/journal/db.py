@@ -77,7 +77,7 @@ class Writer:
         self._queue: deque[_Call] = deque()
         self._wakes = threading.Condition()
         self._closing = False
-        self._room = anyio.Semaphore(QUEUED_CALLS)
+        self._room = anyio.Semaphore(QUEUED_CALLS, fast_acquire=True)
         self.groups = 0
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
