@@ -22,6 +22,8 @@ def read_matroska(source: Source, form: Header) -> None:
         if kind == _SEGMENT and size is not None and start + size > source.size:
             form.cut = f"the film goes on to byte {start + size}, the file ends at {source.size}"
         values.setdefault(kind, source[start : start + min(size or 0, 8)])
+    if _SEGMENT not in values:
+        form.cut = "the file ends before the film begins"
     form.width = int.from_bytes(values.get(_WIDTH, b""), "big")
     form.height = int.from_bytes(values.get(_HEIGHT, b""), "big")
     form.duration_s = _seconds(values)

@@ -6,7 +6,7 @@ A damaged directory is read as far as it makes sense. Offsets are believed only 
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal
 
 from mediad.adapters.bmff import NotUnderstood, View
 from mediad.adapters.headers_base import Header, Source
@@ -14,6 +14,7 @@ from mediad.model import Claim, Media
 
 _ENTRY = {"<": struct.Struct("<HHI4s"), ">": struct.Struct(">HHI4s")}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_NUMBERS = {1: ("B", 1), 3: ("H", 2), 4: ("I", 4), 13: ("I", 4)}
 _MAX_ENTRIES = 1000
 _MAX_TEXT = 200
 _MAX_NOTE = 64 << 10
@@ -45,14 +46,21 @@ _MAGIC = {  # other makers' numbers in place of 42
 Entries = dict[int, tuple[int, int, bytes]]  # tag: type, count, the four bytes
 
 
-class Directory(NamedTuple):
-    view: View
-    order: str
-    entries: Entries
-    base: int = 0  # offsets count from here
+class Directory:
+    """One directory, and the bytes that its offsets point into."""
+
+    __slots__ = ("_end", "entries", "order", "view")
+
+    def __init__(self, view: View, order: str, entries: Entries) -> None:
+        self.view = view
+        self.order = order  # "<" or ">", as struct has it
+        self.entries = entries
+        self._end: Literal["little", "big"] = "little" if order == "<" else "big"
 
     def text(self, tag: int) -> str:
-        return self.raw(tag, _MAX_TEXT).split(b"\0")[0].decode("latin-1").strip()
+        if tag not in self.entries:
+            return ""
+        return self.raw(tag, _MAX_TEXT).partition(b"\0")[0].decode("latin-1").strip()
 
     def raw(self, tag: int, most: int) -> bytes:
         """The value's bytes, at most `most`; b"" when it is not there or points nowhere."""
@@ -63,54 +71,54 @@ class Directory(NamedTuple):
         size = _SIZES.get(kind, 0) * count
         if size <= 4:  # noqa: PLR2004 - the width of the field itself
             return four[:size]
-        start = self.base + struct.unpack(self.order + "I", four)[0]
+        start = int.from_bytes(four, self._end)
         if start + size > len(self.view):
             return b""
         return bytes(self.view[start : start + min(size, most)])
 
     def numbers(self, tag: int, most: int = 16) -> tuple[int, ...]:
         entry = self.entries.get(tag)
-        if entry is None or entry[0] not in {1, 3, 4, 13}:
+        if entry is None or entry[0] not in _NUMBERS:
             return ()
-        code, width = {1: ("B", 1), 3: ("H", 2), 4: ("I", 4), 13: ("I", 4)}[entry[0]]
+        code, width = _NUMBERS[entry[0]]
         found = self.raw(tag, most * width)
         return struct.unpack(
             f"{self.order}{len(found) // width}{code}", found[: len(found) // width * width]
         )
 
     def number(self, tag: int) -> int:
-        return next(iter(self.numbers(tag, 1)), 0)
+        return next(iter(self.numbers(tag, 1)), 0) if tag in self.entries else 0
 
 
-def directory(view: View, order: str, start: int, base: int = 0) -> tuple[Directory, int]:
+def directory(view: View, order: str, start: int) -> tuple[Directory, int]:
     """The directory at `start` and where the next one is (0: none). NotUnderstood when it is not there."""
-    at = base + start
-    two = bytes(view[at : at + 2])
-    count = int.from_bytes(two, "little" if order == "<" else "big")
+    end: Literal["little", "big"] = "little" if order == "<" else "big"
+    two = bytes(view[start : start + 2])
+    count = int.from_bytes(two, end)
     if len(two) < 2 or not 0 < count <= _MAX_ENTRIES:  # noqa: PLR2004 - a short
-        raise NotUnderstood(f"no directory at {at}")
-    block = bytes(view[at + 2 : at + 6 + 12 * count])
-    whole = block[: len(block) // 12 * 12][: 12 * count]
+        raise NotUnderstood(f"no directory at {start}")
+    size = 12 * count
+    block = bytes(view[start + 2 : start + 6 + size])
+    whole = block[: min(size, len(block) // 12 * 12)]
     entries = {tag: (kind, n, four) for tag, kind, n, four in _ENTRY[order].iter_unpack(whole)}
-    following = block[12 * count :]
-    after = int.from_bytes(following, "little" if order == "<" else "big")
-    return Directory(view, order, entries, base), after if len(following) == 4 else 0  # noqa: PLR2004 - a long
+    following = int.from_bytes(block[size:], end) if len(block) == size + 4 else 0
+    return Directory(view, order, entries), following
 
 
-def opening(view: View, base: int = 0) -> tuple[str, int]:
+def opening(view: View) -> tuple[str, int]:
     """Byte order and the offset of the first directory."""
-    first = bytes(view[base : base + 8])
+    first = bytes(view[0:8])
     if first[:4] not in _MAGIC or len(first) < 8:  # noqa: PLR2004 - the TIFF header
         raise NotUnderstood("not a TIFF header")
     order = "<" if first[:2] == b"II" else ">"
     return order, struct.unpack(order + "I", first[4:8])[0]
 
 
-def read_exif(view: View, form: Header, base: int = 0) -> None:
+def read_exif(view: View, form: Header) -> None:
     """Dates and Apple's content id from an EXIF block. Damage sets `is_partial`, no more."""
     try:
-        order, start = opening(view, base)
-        first, _ = directory(view, order, start, base)
+        order, start = opening(view)
+        first, _ = directory(view, order, start)
         read_first(first, form)
     except NotUnderstood:
         form.is_partial = True
@@ -131,7 +139,7 @@ def _pointed(first: Directory, tag: int, form: Header) -> Directory | None:
     if not pointer:
         return None
     try:
-        return directory(first.view, first.order, pointer, first.base)[0]
+        return directory(first.view, first.order, pointer)[0]
     except NotUnderstood:
         form.is_partial = True
         return None

@@ -31,7 +31,7 @@ Believe: TypeAlias = Callable[[Sequence[Claim], str], tuple[Captured | None, str
 
 MAX_PIXELS = 220_000_000
 _LOT = 32  # files that one visit to a thread looks at
-_THREADS = 4  # waiting for a disk or a network share, mostly
+_THREADS = 2  # one waits for the disk while the other thinks
 _SIDECARS = frozenset({".aae", ".xmp", ".json"})
 _MORE_KNOWN_ELSEWHERE = frozenset({Media.RAW, Media.TIFF, Media.AVI, Media.MATROSKA, Media.MPEG})
 _CONTENT_ID = re.compile(r"[0-9A-Za-z._:\-]{4,64}")
