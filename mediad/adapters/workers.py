@@ -4,27 +4,43 @@ Foreign programs and decoders of foreign bytes, at arm's length: limited, alone,
 `run_limited` runs one program to its end in the calling thread. Limits are set between fork and
 exec by util-linux (setpriv, prlimit): no `preexec_fn`, which is not safe in a process with
 threads. A program dies with its caller, with its time, and with `Children.kill`.
+
+`Workers` keeps a few Python processes for short jobs (photos), because starting one costs more
+than the job. A job that crashes or hangs takes its worker with it, and is the file's own fault.
 """
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Final
 
-from mediad.errors import NeedsOperator, Refused
+import anyio
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
 
 _NICE = "10"
 _STDERR_BYTES = 64 << 10  # enough to say why
 _STDOUT_BYTES = 64 << 20  # a list of every frame of a long film
-_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TZ")
+_ANSWER_BYTES = 1 << 20
+JOBS_EACH: Final = 200  # then a worker is replaced: decoders leak a little
+_SORTS: Final[Mapping[str, type[MediadError]]] = {
+    "operator": NeedsOperator,
+    "retry": Retryable,
+}
+RSS_BYTES: Final = 400 << 20  # a worker that keeps more than this between jobs is replaced
 
 _Program = subprocess.Popen[bytes]
 
@@ -76,7 +92,7 @@ class Children:
                 stdout=out,
                 stderr=err,
                 cwd=cwd,
-                env={k: os.environ[k] for k in _KEPT_ENVIRONMENT if k in os.environ},
+                env=_environment(),
                 start_new_session=True,
             )
             self._running.add(program)
@@ -169,3 +185,111 @@ def _tail(file: IO[bytes], most: int) -> bytes:
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - most))
     return file.read()
+
+
+class Workers:
+    """A few processes of one Python module, each with one job at a time; see photo_worker."""
+
+    def __init__(self, module: str, size: int, *, cwd: Path, jobs_each: int = JOBS_EACH) -> None:
+        self._module = module
+        self._cwd = cwd
+        self._jobs_each = jobs_each
+        self._room = anyio.CapacityLimiter(size)
+        self._idle: list[_Worker] = []
+
+    def resize(self, size: int) -> None:
+        """More at once from now on, or fewer when those that work are done."""
+        self._room.total_tokens = size
+
+    async def ask(self, job: Mapping[str, object], limits: Limits) -> Mapping[str, Any]:
+        """
+        The worker's answer.
+
+        Raises Refused(compress.crashed, compress.timeout) when the job killed its worker, and what the worker said
+        when it said an error.
+        """
+        async with self._room:
+            worker = await self._hired()
+            is_well = False
+            try:
+                with anyio.fail_after(limits.wall_s):
+                    said = await worker.ask({**job, "limits": asdict(limits)})
+                is_well = worker.jobs < self._jobs_each and said.get("rss_bytes", 0) < RSS_BYTES
+            except TimeoutError:
+                raise Refused(
+                    f"a worker was stopped after {limits.wall_s:g} s with this file;"
+                    " it stays as it is",
+                    code="compress.timeout",
+                ) from None
+            except (anyio.BrokenResourceError, anyio.IncompleteRead, anyio.EndOfStream):
+                raise Refused(
+                    "a worker crashed over this file; it stays as it is", code="compress.crashed"
+                ) from None
+            finally:
+                if is_well:
+                    self._idle.append(worker)
+                else:
+                    await worker.end()
+        return _answer(said)
+
+    async def aclose(self) -> None:
+        idle, self._idle = self._idle, []
+        for worker in idle:
+            await worker.end()
+
+    async def _hired(self) -> "_Worker":
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.returncode is None:
+                return worker
+            await worker.end()
+        return _Worker(
+            await anyio.open_process(
+                [sys.executable, "-P", "-m", self._module],
+                stderr=subprocess.DEVNULL,
+                cwd=self._cwd,
+                env=_environment(),
+                start_new_session=True,
+            )
+        )
+
+
+class _Worker:
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.jobs = 0
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        self._answers = BufferedByteReceiveStream(process.stdout)
+
+    async def ask(self, job: Mapping[str, object]) -> dict[str, Any]:
+        self.jobs += 1
+        data = json.dumps(job).encode()
+        assert self.process.stdin is not None  # noqa: S101 - likewise
+        await self.process.stdin.send(len(data).to_bytes(4, "big") + data)
+        size = int.from_bytes(await self._answers.receive_exactly(4), "big")
+        if size > _ANSWER_BYTES:
+            raise anyio.IncompleteRead
+        said = json.loads(await self._answers.receive_exactly(size))
+        return said if isinstance(said, dict) else {}
+
+    async def end(self) -> None:
+        """At once, with whatever it started. Also when we are being cancelled."""
+        with anyio.CancelScope(shield=True):
+            if self.process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, signal.SIGKILL)
+            await self.process.wait()
+            await self.process.aclose()
+
+
+def _answer(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    fault = said.get("fault")
+    if fault is None:
+        answer: Mapping[str, Any] = said["answer"]
+        return answer
+    kind = _SORTS.get(fault["sort"], Refused)
+    raise kind(fault["what"], code=fault["code"], remedy=fault["remedy"], site=fault["site"])
+
+
+def _environment() -> dict[str, str]:
+    return {k: os.environ[k] for k in _KEPT_ENVIRONMENT if k in os.environ}

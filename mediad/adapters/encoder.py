@@ -1,0 +1,197 @@
+"""
+The encoder: renditions made and judged by processes with limits, photos in workers, videos by ffmpeg.
+
+A rendition is made in a private folder and handed over whole; `place` gives it its name durably. What was refused or
+judged is remembered for as long as the process lives, so that nothing is made twice to hear the same answer.
+"""
+
+import os
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from mediad.adapters.errnos import faults_of
+from mediad.adapters.video import judge_video, render_video
+from mediad.adapters.workers import Children, Limits, Workers
+from mediad.errors import Refused
+from mediad.model import Digest, Place, Site
+from mediad.ports import Judgement, Recipe
+
+REMEMBERED: Final = 4096
+_RAM_BYTES: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+_MB: Final = 1_000_000
+
+T = TypeVar("T")
+
+_Signature: TypeAlias = tuple[int, int, int]  # inode, size, mtime
+
+
+class WorkerEncoder:
+    """
+    ports.Encoder.
+
+    `scratch` is a folder of ours alone, on the file system of processing/; what a crash left in it is removed at the
+    first rendition. `place` adopts a finished file under its name: fsync, rename, fsync of the folder.
+    """
+
+    def __init__(
+        self,
+        *,
+        path_of: Callable[[Place], Path],
+        place: Callable[[Path, Place], Awaitable[None]],
+        scratch: Path,
+        photo_workers: int,
+        video_workers: int,
+    ) -> None:
+        self._path_of = path_of
+        self._place = place
+        self._scratch = scratch
+        self._is_swept = False
+        self._photos = Workers("mediad.adapters.photo_worker", photo_workers, cwd=Path("/"))
+        self._videos = anyio.CapacityLimiter(video_workers)
+        self._threads = anyio.CapacityLimiter(8)  # for moments: stat, mkdir, rmtree
+        self._memory: OrderedDict[Place, tuple[Judgement, _Signature | None]] = OrderedDict()
+
+    def resize(self, photo_workers: int, video_workers: int) -> None:
+        self._photos.resize(photo_workers)
+        self._videos.total_tokens = video_workers
+
+    async def aclose(self) -> None:
+        await self._photos.aclose()
+
+    async def render(self, source: Place, candidate: Place, recipe: Recipe) -> None:
+        async with self._folder() as folder:
+            target = folder / f"rendition{recipe.extension}"
+            origin = self._path_of(source)
+            try:
+                if recipe.media.is_video:
+                    await self._in_thread(render_video, origin, target, recipe)
+                else:
+                    await self._ask("render", origin, target, folder, recipe)
+            except Refused as no:
+                if no.code != "compress.cancelled":
+                    self._remember(
+                        candidate, Judgement(Digest(""), 0, no.code, no.what, is_gone=True)
+                    )
+                raise
+            self._memory.pop(candidate, None)
+            await self._place(target, candidate)
+
+    async def judge(self, source: Place, candidate: Place, recipe: Recipe) -> Judgement | None:
+        path = self._path_of(candidate)
+        seen = await anyio.to_thread.run_sync(_signature, path, limiter=self._threads)
+        known, known_as = self._memory.get(candidate, (None, None))
+        if seen is None:
+            return replace(known, is_gone=True) if known else None
+        if known is not None and seen == known_as:
+            return known
+        judged = await self._judged(self._path_of(source), path, recipe)
+        self._remember(candidate, judged, seen)
+        return judged
+
+    async def _judged(self, source: Path, candidate: Path, recipe: Recipe) -> Judgement:
+        if recipe.media.is_video:
+            return await self._in_thread(judge_video, source, candidate, recipe)
+        async with self._folder() as folder:
+            try:
+                said = await self._ask("judge", source, candidate, folder, recipe)
+            except Refused as no:
+                return Judgement(Digest(""), 0, no.code, no.what)
+        return Judgement(
+            Digest(said["digest"]),
+            said["size"],
+            said.get("failed", ""),
+            said.get("why", ""),
+            said.get("figures"),
+        )
+
+    async def _ask(
+        self, do: str, source: Path, target: Path, folder: Path, recipe: Recipe
+    ) -> Mapping[str, Any]:
+        size = await anyio.to_thread.run_sync(_size, source, limiter=self._threads)
+        job = {
+            "do": do,
+            "source": str(source),
+            "target": str(target),
+            "folder": str(folder),
+            "recipe": asdict(recipe),
+        }
+        return await self._photos.ask(job, photo_limits(size))
+
+    async def _in_thread(
+        self,
+        work: Callable[[Path, Path, Recipe, Limits], T],
+        source: Path,
+        target: Path,
+        recipe: Recipe,
+    ) -> T:
+        """Cancelled: its programs are killed and it ends by itself, in a thread nobody waits for."""
+        children = Children()
+        with children.adopted():
+            try:
+                return await anyio.to_thread.run_sync(
+                    work, source, target, recipe, Limits(),
+                    limiter=self._videos, abandon_on_cancel=True,
+                )  # fmt: skip
+            except anyio.get_cancelled_exc_class():
+                children.kill()
+                raise
+
+    @asynccontextmanager
+    async def _folder(self) -> AsyncIterator[Path]:
+        """A private folder on the file system of the renditions, gone afterwards with all that is in it."""
+        folder = await anyio.to_thread.run_sync(self._new_folder, limiter=self._threads)
+        try:
+            yield folder
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(shutil.rmtree, folder, True, limiter=self._threads)  # noqa: FBT003 - its own order
+
+    def _new_folder(self) -> Path:
+        with faults_of(Site.SPOOL):
+            if not self._is_swept:
+                self._is_swept = True
+                shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            return Path(tempfile.mkdtemp(dir=self._scratch))
+
+    def _remember(
+        self, candidate: Place, judged: Judgement, seen: _Signature | None = None
+    ) -> None:
+        self._memory[candidate] = (judged, seen)
+        self._memory.move_to_end(candidate)
+        while len(self._memory) > REMEMBERED:
+            self._memory.popitem(last=False)
+
+
+def photo_limits(size: int) -> Limits:
+    """What a photo of `size` bytes may use; the largest picture that is taken needs about 7 GiB of addresses."""
+    seconds = 120 + 60 * size // _MB  # a HEIC of 2 MB takes 5 on an idle core
+    return Limits(
+        memory_bytes=max(1 << 30, min(8 << 30, _RAM_BYTES * 3 // 4)),
+        cpu_s=seconds,
+        wall_s=2.0 * seconds,
+        file_bytes=max(16 << 20, size * 2),  # its tiles on the way are a little larger than it
+    )
+
+
+def _signature(path: Path) -> _Signature | None:
+    with faults_of(Site.SPOOL):
+        try:
+            seen = path.lstat()
+        except FileNotFoundError:
+            return None
+        return seen.st_ino, seen.st_size, seen.st_mtime_ns
+
+
+def _size(path: Path) -> int:
+    with faults_of(Site.SPOOL):
+        return path.stat().st_size

@@ -1,0 +1,87 @@
+"""
+The gates that a photo's rendition passes before it may stand in for the original.
+
+They are gross on purpose: not a score of beauty, but proof that it is the same picture, whole. Means over 8 by 8
+pixels hardly move in any sane encoding, so one spoilt block shows among millions; sharpness is looked at in samples.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf, log10
+from typing import Final
+
+from PIL import Image, ImageChops, ImageStat
+
+MAX_PIXELS: Final = 220_000_000
+WORST_BLOCK: Final = (
+    32  # of 255: the mean of a block of 8 by 8 pixels that moved most; 9 was the worst seen
+)
+MEAN_BLOCK: Final = 4.0  # likewise, on average over the picture
+MIN_PSNR_DB: Final = 22.0  # of the samples; noise at the heaviest tier reaches 27
+
+_BLOCK: Final = 8
+_SAMPLE: Final = 512
+_FULL: Final = 255.0
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+class Failed(Exception):
+    """A gate that was not passed."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    worst_block: float
+    mean_block: float
+    psnr_db: float
+
+    def figures(self) -> Mapping[str, object]:
+        return {
+            "worst_block": round(self.worst_block, 1),
+            "mean_block": round(self.mean_block, 3),
+            "psnr_db": round(min(self.psnr_db, 99.0), 2),
+        }
+
+
+def check_alike(source: Image.Image, candidate: Image.Image) -> Likeness:
+    """Raises Failed when it is another picture, a spoilt one, or none."""
+    if source.size != candidate.size:
+        raise Failed("compress.dimensions", f"it is {candidate.size} instead of {source.size}")
+    if source.mode != candidate.mode:
+        raise Failed("compress.dimensions", f"it is {candidate.mode} instead of {source.mode}")
+    alike = likeness(source, candidate)
+    if alike.worst_block > WORST_BLOCK or alike.mean_block > MEAN_BLOCK:
+        raise Failed("compress.picture", "a part of it shows something else")
+    if alike.psnr_db < MIN_PSNR_DB:
+        raise Failed("compress.picture", f"it is spoilt ({alike.psnr_db:.1f} dB)")
+    return alike
+
+
+def likeness(source: Image.Image, candidate: Image.Image) -> Likeness:
+    blocks = ImageChops.difference(source.reduce(_BLOCK), candidate.reduce(_BLOCK))
+    stat = ImageStat.Stat(blocks)
+    worst = max(high for _, high in stat.extrema)
+    return Likeness(worst, max(stat.mean), _psnr(source, candidate))
+
+
+def _psnr(source: Image.Image, candidate: Image.Image) -> float:
+    """Of three samples along the diagonal, together."""
+    width, height = source.size
+    wide, high = min(_SAMPLE, width), min(_SAMPLE, height)
+    squares = 0.0
+    count = 0
+    for n in range(3):
+        left, top = (width - wide) * n // 2, (height - high) * n // 2
+        part = (left, top, left + wide, top + high)
+        stat = ImageStat.Stat(ImageChops.difference(source.crop(part), candidate.crop(part)))
+        squares += sum(stat.sum2)
+        count += sum(stat.count)
+    return 10 * log10(_FULL**2 * count / squares) if squares else inf

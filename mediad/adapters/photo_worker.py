@@ -1,0 +1,156 @@
+"""
+One photo worker: `python -m mediad.adapters.photo_worker`, jobs on standard input, answers on standard output.
+
+A message is four bytes of length and a JSON object. The worker limits itself for each job by what the job may use;
+when it dies, that job's file is to blame. It ends when its standard input does.
+"""
+
+import errno
+import json
+import os
+import resource
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from blake3 import blake3
+
+from mediad.adapters.errnos import translate
+from mediad.adapters.workers import Limits
+from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
+from mediad.model import Media, Site
+
+NICE: Final = 10
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_UNLIMITED: Final = resource.RLIM_INFINITY
+TOO_LARGE: Final = "compress.too_large"
+SORTS: Final[Mapping[type[MediadError], str]] = {
+    NeedsOperator: "operator",
+    Refused: "refused",
+    Retryable: "retry",
+}
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not be taken for an answer
+    os.nice(NICE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    while (job := receive(sys.stdin.buffer)) is not None:
+        answer = _done(job)
+        answer["rss_bytes"] = _rss_bytes()
+        _send(answers, answer)
+
+
+def receive(stream: BinaryIO) -> dict[str, Any] | None:
+    """None: nothing more comes."""
+    head = stream.read(4)
+    if len(head) < 4:  # noqa: PLR2004 - the four bytes of length
+        return None
+    message: dict[str, Any] = json.loads(stream.read(int.from_bytes(head, "big")))
+    return message
+
+
+def _send(stream: BinaryIO, message: Mapping[str, Any]) -> None:
+    data = json.dumps(message).encode()
+    stream.write(len(data).to_bytes(4, "big") + data)
+    stream.flush()
+
+
+def _done(job: dict[str, Any]) -> dict[str, Any]:
+    limits = Limits(**job["limits"])
+    _limit(limits)
+    source, target = Path(job["source"]), Path(job["target"])
+    try:
+        if job["do"] == "judge":
+            return {"answer": _judge(job["recipe"], source, target, Path(job["folder"]), limits)}
+        return {"answer": _render(job["recipe"], source, target, limits)}
+    except MediadError as fault:
+        return _told(fault)
+    except MemoryError:
+        return _fault("refused", "the picture needs more memory than a worker may have", TOO_LARGE)
+    except OSError as fault:
+        return _os_fault(fault)
+
+
+def _render(
+    recipe: Mapping[str, Any], source: Path, target: Path, limits: Limits
+) -> Mapping[str, object]:
+    # Codecs are loaded where they are used: a worker for JPEGs never holds libheif.
+    if recipe["media"] == Media.HEIC:
+        from mediad.adapters import photo_heic  # noqa: PLC0415
+
+        figures = photo_heic.render(source, target, recipe["crf"], limits)
+    else:
+        from mediad.adapters import photo_jpeg  # noqa: PLC0415
+
+        figures = photo_jpeg.render(source, target, recipe["quality"], recipe["encoder"])
+    seen = source.stat()
+    os.utime(target, ns=(seen.st_mtime_ns, seen.st_mtime_ns))
+    return figures
+
+
+def _judge(
+    recipe: Mapping[str, Any], source: Path, candidate: Path, folder: Path, limits: Limits
+) -> Mapping[str, object]:
+    from mediad.adapters.photo_gates import Failed  # noqa: PLC0415
+
+    try:
+        if recipe["media"] == Media.HEIC:
+            from mediad.adapters import photo_heic  # noqa: PLC0415
+
+            figures = photo_heic.judge(source, candidate, folder, limits)
+        else:
+            from mediad.adapters import photo_jpeg  # noqa: PLC0415
+
+            figures = photo_jpeg.judge(source, candidate)
+    except Failed as no:
+        return {"failed": no.code, "why": no.why, **_sizes(candidate)}
+    return {"figures": figures, **_sizes(candidate)}
+
+
+def _sizes(candidate: Path) -> Mapping[str, object]:
+    data = candidate.read_bytes()
+    return {"digest": blake3(data).hexdigest(), "size": len(data)}
+
+
+def _limit(limits: Limits) -> None:
+    """Soft limits only: ffmpeg, which a job may start, gets its own."""
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    until = int(spent.ru_utime + spent.ru_stime) + limits.cpu_s
+    for what, most in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_CPU, until),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_NOFILE, limits.open_files),
+    ):
+        hard = resource.getrlimit(what)[1]
+        resource.setrlimit(what, (most if hard == _UNLIMITED else min(most, hard), hard))
+
+
+def _os_fault(fault: OSError) -> dict[str, Any]:
+    match fault.errno:
+        case errno.EFBIG:
+            return _fault("refused", "the rendition is no smaller", "compress.larger")
+        case errno.ENOMEM:
+            return _fault("refused", "the picture needs too much memory", TOO_LARGE)
+        case _:
+            return _told(translate(fault, Site.SPOOL, ""))
+
+
+def _told(fault: MediadError) -> dict[str, Any]:
+    sort = SORTS.get(type(fault), "refused")
+    return _fault(sort, fault.what, fault.code, fault.remedy, fault.site)
+
+
+def _fault(sort: str, what: str, code: str, remedy: str = "", site: str = "") -> dict[str, Any]:
+    return {"fault": {"sort": sort, "what": what, "code": code, "remedy": remedy, "site": site}}
+
+
+def _rss_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+
+
+if __name__ == "__main__":
+    main()
