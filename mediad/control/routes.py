@@ -62,6 +62,11 @@ async def explain(service: Service, ask: Ask) -> Reply:
     return Reply(await service.explain(ask.query["what"]))
 
 
+async def explain_body(service: Service, ask: Ask) -> Reply:
+    """For names that no address can carry: bytes that are no UTF-8."""
+    return Reply(await service.explain(ask.body["what"]))
+
+
 async def retry_one(service: Service, ask: Ask) -> Reply:
     return Reply({"retried": await service.retry([_id(ask)])})
 
@@ -257,6 +262,8 @@ ROUTES: Final = (
     )),
     Route("GET", "/explain", explain, "One asset's whole story, and what is next", StoryDoc,
           query=(Field("what", "string", "an id, a path, a hash or a name"),)),
+    Route("POST", "/explain", explain_body, "The same, for names that no address can carry", StoryDoc,
+          body=(Field("what", "string", "an id, a path, a hash or a name", is_required=True),)),
     Route("POST", "/retry", retry, "Try again whatever has one of these marks",
           body=(Field("marks", "array", "failed, held, retry; failed when left out"),)),
     Route("GET", "/errors", errors, "What went wrong, grouped by code"),

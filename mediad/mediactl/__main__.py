@@ -1,0 +1,7 @@
+"""`python -m mediad.mediactl`."""
+
+import sys
+
+from mediad.mediactl import main
+
+sys.exit(main())

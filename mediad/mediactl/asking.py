@@ -1,0 +1,179 @@
+"""Commands that only ask: status, list, explain, errors, runs, and the links."""
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mediad.mediactl.client import DONE, NO, Client
+from mediad.mediactl.show import (
+    clean,
+    columns,
+    document,
+    duration,
+    paint,
+    say,
+    size,
+    status_lines,
+)
+
+
+def status(client: Client, words: argparse.Namespace) -> int:
+    if words.watch:
+        from mediad.mediactl.watch import watch  # noqa: PLC0415 - rich is slow, and rarely needed
+
+        return watch(client, words)
+    doc = client.get("/status")
+    if words.json:
+        document(doc)
+    else:
+        say("\n".join(status_lines(doc)))
+    return DONE
+
+
+def asset_list(client: Client, words: argparse.Namespace) -> int:
+    for line in _assets(client, words):
+        if words.json:
+            document(line)
+        else:
+            where = " ".join(f"{lane}.{state}" for lane, state in line["position"].items())
+            why = f"  {clean(line['reason'])}" if line["reason"] else ""
+            say(f"{line['id']:>7}  {line['state']:<11}  {line['kind']:<10}  {size(line['size']):>10}"
+                f"  {clean(line['name'])}  {paint(where, 'dim')}{why}")  # fmt: skip
+    return DONE
+
+
+def _assets(client: Client, words: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    left, cursor = words.limit, ""
+    asked = {"stage": words.stage, "state": words.state, "since": words.since}
+    fixed = "".join(f"&{k}={quoted(v)}" for k, v in asked.items() if v)
+    while left is None or left > 0:
+        page = client.get(f"/assets?limit={min(left or 500, 500)}&cursor={cursor}{fixed}")
+        yield from page["assets"]
+        left = None if left is None else left - len(page["assets"])
+        cursor = page["cursor"]
+        if not cursor:
+            return
+
+
+def quoted(text: str) -> str:
+    """Percent-encoding, without urllib's start-up time."""
+    raw = os.fsencode(text)
+    return "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in raw)  # noqa: PLR2004 - ASCII
+
+
+def meant(text: str) -> str:
+    """A path is told whole: the daemon does not know where we stand."""
+    return os.path.abspath(text) if os.sep in text else text  # noqa: PTH100 - spelling only, and no pathlib at start
+
+
+def explain(client: Client, words: argparse.Namespace) -> int:
+    doc = client.post("/explain", {"what": meant(words.what)})
+    if words.json:
+        document(doc)
+        return DONE
+    captured = doc["captured_at"]
+    say(
+        f"{paint(clean(doc['name']), 'bold')}  asset {doc['id']}, {doc['kind']} from {doc['source']}: {doc['state']}"
+    )
+    if doc["asked"] != doc["id"]:
+        say(f"  (asset {doc['asked']} became a part of it)")
+    if captured:
+        offset = "" if captured["offset"] else ", offset unknown"
+        say(f"  taken {captured['at']} ({captured['source']}{offset}), first seen {doc['seen_at']}")
+    _section(
+        "files",
+        [
+            (f["role"], f["name"], size(f["size"]), f["blake3"] or "", f["path"] or "")
+            for f in doc["files"]
+        ],
+    )
+    _section(
+        "copies", [(c["site"], c["key"], c["verified_at"], c["method"]) for c in doc["copies"]]
+    )
+    _section(
+        "renditions",
+        [(r["site"], r["key"], r["recipe"], size(r["size"])) for r in doc["renditions"]],
+    )
+    _section("lanes", doc["position"].items())
+    _section("story", [(line,) for line in doc["story"]])
+    _section("history", [_history(h) for h in doc["history"]])
+    return DONE
+
+
+def _history(row: Mapping[str, Any]) -> tuple[str, ...]:
+    seen = row["evidence"]
+    note = f": {seen['note']}" if seen.get("note") else ""
+    return (
+        row["at"],
+        row["stage"],
+        f"{row['from'] or '-'} -> {row['to'] or '-'}",
+        f"{seen['kind']}{note}",
+    )
+
+
+def _section(head: str, rows: Any) -> None:
+    lines = columns(list(rows))
+    if lines:
+        say(paint(head, "bold"))
+        say("\n".join(f"  {line}" for line in lines))
+
+
+def errors(client: Client, words: argparse.Namespace) -> int:
+    groups = client.get("/errors")["errors"]
+    if words.json:
+        document({"errors": groups})
+        return DONE
+    if not groups:
+        say("nothing went wrong")
+    for g in groups:
+        counts = ", ".join(
+            f"{g[m]} {m}" for m in ("failed", "held", "retry", "quarantined") if g[m]
+        )
+        say(f"{paint(g['code'], 'red')}  {g['count']} ({counts})  {clean(g['message'])}")
+        if g["next_retry"]:
+            say(f"  next try: {g['next_retry']}")
+        if g["remedy"]:
+            say(f"  remedy: {clean(g['remedy'])}")
+        say("  " + ", ".join(f"{a['id']} {clean(a['name'])}" for a in g["assets"]))
+    return DONE
+
+
+def runs(client: Client, words: argparse.Namespace) -> int:
+    found = client.get(f"/workflow/runs?limit={words.limit}")["runs"]
+    if words.json:
+        document({"runs": found})
+        return DONE
+    rows = [
+        (r["id"], r["state"], r["started"], r["finished"] or "-", r["what"], _counts(r))
+        for r in found
+    ]
+    say("\n".join(columns(rows, ("run", "state", "started", "finished", "what", "counts"))))
+    return DONE
+
+
+def _counts(run: Mapping[str, Any]) -> str:
+    counts = run["counts"]
+    done = [f"{stage} {n}" for stage, n in counts.get("done", {}).items()]
+    return ", ".join([*done, *(f"{n} {k}" for k, n in counts.items() if k != "done" and n)])
+
+
+def link(client: Client, words: argparse.Namespace) -> int:
+    """A link that is off is said to be off, in plain words."""
+    path, name = {
+        "batches": ("/batches", "the phone"),
+        "syncthing": ("/syncthing/diagnostics", "Syncthing"),
+        "icloud": ("/icloud", "iCloud"),
+    }[words.command]
+    doc = client.get(path)
+    if words.json:
+        document(doc)
+    else:
+        detail = f": {clean(doc['detail'])}" if doc["detail"] else ""
+        say(f"{name} is {doc['state']}{detail}")
+    return DONE if doc["state"] == "up" else NO
+
+
+def eta(stages: list[dict[str, Any]]) -> str:
+    known = [s["eta_seconds"] for s in stages if s["eta_seconds"]]
+    return duration(max(known)) if known else "-"

@@ -1,0 +1,185 @@
+"""Commands that order something: wait, retry, skip, pause, resume, run, verify, backup, reload, nas, audit."""
+
+import argparse
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from mediad.mediactl.asking import meant
+from mediad.mediactl.client import DONE, NO, TIME_IS_UP, USAGE, Client, Trouble
+from mediad.mediactl.show import clean, complain, document, paint, say, size
+
+POLL_S: Final = 0.2
+GRACE_S: Final = 30.0
+_CODES: Final = {"done": DONE, "failed": NO, "time is up": TIME_IS_UP}
+
+
+def wait(client: Client, words: argparse.Namespace) -> int:
+    if words.what and words.idle:
+        raise Trouble("either --idle or one asset", USAGE, remedy="mediactl wait --help")
+    body: dict[str, Any] = {"what": meant(words.what)} if words.what else {}
+    patience = None
+    if words.timeout is not None:
+        body["timeout"], patience = words.timeout, words.timeout + GRACE_S
+    doc = client.post("/wait", body, timeout=patience)
+    tell(words, doc, {"done": "nothing is left to do", "failed": "something failed or is held: mediactl errors",
+                      "time is up": "time is up, and there is still something to do"}[doc["answer"]])  # fmt: skip
+    return _CODES[doc["answer"]]
+
+
+def tell(words: argparse.Namespace, doc: object, text: str) -> None:
+    if words.json:
+        document(doc)
+    else:
+        say(text)
+
+
+def retry(client: Client, words: argparse.Namespace) -> int:
+    marks = [m for m, wanted in (("failed", words.all_failed), ("held", words.all_held)) if wanted]
+    if bool(marks) == bool(words.ids):
+        raise Trouble(
+            "name assets, or --all-failed, or --all-held", USAGE, remedy="mediactl retry --help"
+        )
+    if marks:
+        n = client.post("/retry", {"marks": marks})["retried"]
+    else:
+        n = sum(client.post(f"/assets/{i}/retry")["retried"] for i in words.ids)
+    tell(words, {"retried": n}, f"{n} lanes are ready again")
+    return DONE
+
+
+def skip(client: Client, words: argparse.Namespace) -> int:
+    doc = client.post(f"/assets/{words.id}/skip", {"stage": words.stage, "why": words.why})
+    tell(words, doc, f"{clean(doc['name'])} passed {words.stage}: {clean(words.why)}")
+    return DONE
+
+
+def pause(client: Client, words: argparse.Namespace) -> int:
+    """Both pause and resume."""
+    path = f"/stages/{words.stage}" if words.stage else "/workflow"
+    if words.stage and not words.stage.isalpha():
+        raise Trouble(
+            f"there is no stage {words.stage!r}", USAGE, remedy="mediactl status lists them"
+        )
+    doc = client.post(f"{path}/{words.command}")
+    tell(words, doc, f"paused: {', '.join(doc['paused']) or 'nothing'}")
+    return DONE
+
+
+def run(client: Client, words: argparse.Namespace) -> int:
+    stages = _stages(client, words)
+    if words.interactive:
+        from mediad.mediactl.stepping import step  # noqa: PLC0415 - rarely needed
+
+        return step(client, words, stages)
+    if words.dry_run:
+        doc = plan_of(client, stages)
+        if words.json:
+            document(doc)
+        else:
+            show_plan(doc["plan"])
+        return DONE
+    doc = carry_out(client, stages)
+    counts = doc["counts"]
+    tell(words, doc, f"run {doc['id']} is done: {_told(counts)}")
+    return NO if counts.get("failed") or counts.get("held") else DONE
+
+
+def _stages(client: Client, words: argparse.Namespace) -> list[str] | None:
+    if not (words.stages or words.begin or words.end):
+        return None
+    order = [s["name"] for s in client.get("/stages")["stages"]]
+    named = [s.strip() for s in words.stages.split(",") if s.strip()] if words.stages else order
+    for name in (*named, words.begin, words.end):
+        if name and name not in order:
+            raise Trouble(
+                f"there is no stage {name!r}", USAGE, remedy=f"one of: {', '.join(order)}"
+            )
+    first = order.index(words.begin) if words.begin else 0
+    last = order.index(words.end) if words.end else len(order) - 1
+    chosen = [s for s in order[first : last + 1] if s in named]
+    if not chosen:
+        raise Trouble(
+            "no stage is left between --from and --to",
+            USAGE,
+            remedy=f"the order: {', '.join(order)}",
+        )
+    return chosen
+
+
+def plan_of(client: Client, stages: Sequence[str] | None) -> Any:
+    return client.post("/workflow/run", {"dry_run": True, **_only(stages)}, timeout=None)
+
+
+def carry_out(client: Client, stages: Sequence[str] | None) -> dict[str, Any]:
+    """Order the run and stay until it is over; its row in the list of runs."""
+    number = client.post("/workflow/run", _only(stages))["id"]
+    while client.get("/workflow/status")["run"] == number:
+        time.sleep(POLL_S)
+    doc: dict[str, Any] = next(r for r in client.get("/workflow/runs")["runs"] if r["id"] == number)
+    return doc
+
+
+def _only(stages: Sequence[str] | None) -> Mapping[str, Any]:
+    return {"stages": list(stages)} if stages is not None else {}
+
+
+def _told(counts: Mapping[str, Any]) -> str:
+    done = [f"{stage} {n}" for stage, n in counts.get("done", {}).items()]
+    rest = [f"{n} {k}" for k, n in counts.items() if k != "done" and n]
+    return ", ".join([*done, *rest]) or "there was nothing to do"
+
+
+def show_plan(plan: Sequence[Mapping[str, Any]]) -> None:
+    for p in plan:
+        until = f" until {p['until']}" if p["until"] else ""
+        head = f"{p['asset']:>7}  {clean(p['name'])}  {paint(p['stage'], 'bold')}"
+        say(f"{head} would {p['verdict']}{until}: {clean(p['what'])}")
+    if not plan:
+        say("nothing would be done")
+
+
+def verify(client: Client, words: argparse.Namespace) -> int:
+    body: dict[str, Any] = {"sample": words.sample}
+    if words.site:
+        body["site"] = words.site
+    doc = client.post("/verify", body, timeout=None)
+    if words.json:
+        document(doc)
+        return DONE if doc["ok"] else NO
+    say(f"{doc['checked']} copies read again, {size(doc['bytes'])} as they were")
+    for kind in ("differing", "missing", "unreadable"):
+        for c in doc[kind]:
+            complain(
+                f"{kind}: {c['site']}/{clean(c['key'])} {clean(c.get('message', ''))}".rstrip()
+            )
+    return DONE if doc["ok"] else NO
+
+
+def backup(client: Client, words: argparse.Namespace) -> int:
+    body = {"path": os.path.abspath(words.file)} if words.file else {}  # noqa: PTH100 - spelling only
+    doc = client.post("/backup", body, timeout=None)
+    tell(words, doc, f"the journal is backed up in {doc['path']}")
+    return DONE
+
+
+def reload(client: Client, words: argparse.Namespace) -> int:
+    doc = client.post("/reload")
+    faults = "\n".join(f"{f['where']}: {f['what']}" for f in doc["faults"])
+    tell(words, doc, faults or "the configuration is in force")
+    return DONE if doc["ok"] else USAGE
+
+
+def nas(client: Client, words: argparse.Namespace) -> int:
+    path = os.path.abspath(words.path)  # noqa: PTH100 - spelling only
+    doc = client.post("/nas/init", {"path": path, "force": words.force})
+    tell(words, doc, "\n".join(doc["done"]) or f"{path} was ready already; nothing was changed")
+    return DONE
+
+
+def audit(client: Client, words: argparse.Namespace) -> int:
+    doc = client.post("/audit/verify", timeout=None)
+    text = f"{doc['rows']} rows of history, all as they were written"
+    tell(words, doc, text if doc["ok"] else clean(doc["message"]))
+    return DONE if doc["ok"] else NO

@@ -1,0 +1,276 @@
+"""
+What can be typed. A table of commands; only the one that was typed gets its parser, the rest is for --help.
+
+The order of this table is the order of `mediactl --help`.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+Setup: TypeAlias = Callable[[argparse.ArgumentParser], None]
+
+
+class Command(NamedTuple):
+    what: str
+    example: str
+    run: str  # module:function below mediad.mediactl, imported when it is called
+    setup: Setup | None = None
+
+
+def _status(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--watch", action="store_true", help="stay, and show what moves")
+
+
+def _list(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--stage", metavar="S", help="only those that stand before this stage")
+    p.add_argument(
+        "--state",
+        metavar="X",
+        help="active, completed, failed, held, duplicate, quarantined, or archive.due …",
+    )
+    p.add_argument(
+        "--since",
+        metavar="T",
+        help="first seen at or after this time: 2026-01-15, 2026-01-15T14:30:00Z",
+    )
+    p.add_argument("--limit", type=_count, metavar="N", help="at most so many")
+
+
+def _explain(p: argparse.ArgumentParser) -> None:
+    p.add_argument("what", metavar="PATH|ID|HASH|NAME")
+
+
+def _wait(p: argparse.ArgumentParser) -> None:
+    p.add_argument("what", metavar="PATH|ID", nargs="?", help="one asset; left out: everything")
+    p.add_argument(
+        "--idle", action="store_true", help="until nothing is left to do (also without it)"
+    )
+    p.add_argument(
+        "--timeout", type=_seconds, metavar="S", help="give up after so many seconds (exit code 4)"
+    )
+
+
+def _add(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "paths", metavar="PATH", nargs="+", help="files, or folders with everything below"
+    )
+
+
+def _retry(p: argparse.ArgumentParser) -> None:
+    p.add_argument("ids", metavar="ID", nargs="*", type=_count)
+    p.add_argument("--all-failed", action="store_true", help="everything that was given up")
+    p.add_argument("--all-held", action="store_true", help="everything that waits for a person")
+
+
+def _skip(p: argparse.ArgumentParser) -> None:
+    p.add_argument("id", metavar="ID", type=_count)
+    p.add_argument("--stage", metavar="S", required=True, help="the stage to pass")
+    p.add_argument("--why", metavar="TEXT", required=True, help="kept in the history")
+
+
+def _stage(p: argparse.ArgumentParser) -> None:
+    p.add_argument("stage", metavar="STAGE", nargs="?", help="left out: all of them")
+
+
+def _run(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--stages", metavar="A,B", help="only these, paused or not")
+    p.add_argument("--from", dest="begin", metavar="A", help="from this stage on")
+    p.add_argument("--to", dest="end", metavar="B", help="up to this stage")
+    p.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and change nothing"
+    )
+    p.add_argument("--interactive", action="store_true", help="ask before each stage")
+
+
+def _verify(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--site", metavar="S", help="archive, library, spool or duplicates; left out: all"
+    )
+    p.add_argument(
+        "--sample",
+        type=_percent,
+        default=100.0,
+        metavar="N%",
+        help="so many per cent of the copies",
+    )
+
+
+def _config(p: argparse.ArgumentParser) -> None:
+    actions = p.add_subparsers(dest="action", required=True, metavar="show|check|set|setup")
+    show = actions.add_parser("show", help="every value, and where it came from")
+    check = actions.add_parser("check", help="name every fault of a file (needs no daemon)")
+    check.add_argument("file", metavar="FILE", nargs="?")
+    change = actions.add_parser("set", help="change one value in the file and take it into force")
+    change.add_argument("key", metavar="KEY")
+    change.add_argument("value", metavar="VALUE")
+    setup = actions.add_parser("setup", help="write a first file (needs no daemon)")
+    setup.add_argument("file", metavar="FILE", nargs="?")
+    setup.add_argument("--archive", metavar="DIR", help="where the NAS is mounted")
+    setup.add_argument("--yes", action="store_true", help="ask nothing, take the defaults")
+    for action in (check, setup):
+        action.add_argument("--config", metavar="FILE", help="the same as FILE")
+    for action in (show, check, change, setup):
+        _everywhere(action)
+
+
+def _doctor(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--config", metavar="FILE", help="where no daemon answers: the configuration to look at"
+    )
+
+
+def _backup(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE", nargs="?", help="a new file; left out: in state/backups")
+
+
+def _restore(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE")
+    p.add_argument("--config", metavar="FILE", help="the configuration that names the state folder")
+
+
+def _logs(p: argparse.ArgumentParser) -> None:
+    p.add_argument("-f", "--follow", action="store_true", help="stay, and show what is added")
+    p.add_argument("--level", choices=("debug", "info", "warning", "error"), default="info")
+    p.add_argument("--lines", type=_count, default=100, metavar="N", help="the last so many")
+
+
+def _nas(p: argparse.ArgumentParser) -> None:
+    actions = p.add_subparsers(dest="action", required=True, metavar="init")
+    init = actions.add_parser("init", help="make a folder the archive: tree, README and marker")
+    init.add_argument("path", metavar="PATH")
+    init.add_argument("--force", action="store_true", help="even on the system's own disk")
+    _everywhere(init)
+
+
+def _audit(p: argparse.ArgumentParser) -> None:
+    _everywhere(
+        p.add_subparsers(dest="action", required=True, metavar="verify").add_parser("verify")
+    )
+
+
+def _runs(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--limit", type=_count, default=20, metavar="N")
+
+
+def _syncthing(p: argparse.ArgumentParser) -> None:
+    p.add_argument("action", nargs="?", choices=("diagnostics",), default="diagnostics")
+
+
+def _icloud(p: argparse.ArgumentParser) -> None:
+    p.add_argument("action", nargs="?", choices=("login", "status", "logout"), default="status")
+
+
+COMMANDS: Final = {
+    "status": Command("the whole picture", "mediactl status --watch", "asking:status", _status),
+    "list": Command("assets, a line each", "mediactl list --state failed --limit 20", "asking:asset_list", _list),
+    "explain": Command("one asset's whole story", "mediactl explain IMG_0001.HEIC", "asking:explain", _explain),
+    "wait": Command(
+        "return when nothing is left to do", "mediactl wait --idle --timeout 600",
+        "ordering:wait", _wait
+    ),
+    "add": Command("copy files in", "mediactl add ~/Pictures/holiday", "adding:add", _add),
+    "retry": Command("try again what failed or is held", "mediactl retry --all-failed", "ordering:retry", _retry),
+    "skip": Command(
+        "pass a stage by hand", 'mediactl skip 12 --stage compress --why "fine as it is"',
+        "ordering:skip", _skip
+    ),
+    "pause": Command("start nothing new", "mediactl pause compress", "ordering:pause", _stage),
+    "resume": Command("work again", "mediactl resume", "ordering:pause", _stage),
+    "run": Command(
+        "look for arrivals and work now", "mediactl run --from settle --to archive --dry-run",
+        "ordering:run", _run
+    ),
+    "errors": Command("what went wrong, grouped by code", "mediactl errors", "asking:errors"),
+    "runs": Command("the last run orders", "mediactl runs --limit 5", "asking:runs", _runs),
+    "batches": Command("batches on their way to the phone", "mediactl batches", "asking:link"),
+    "syncthing": Command(
+        "how the link to the phone stands", "mediactl syncthing diagnostics",
+        "asking:link", _syncthing
+    ),
+    "icloud": Command("how the link to iCloud stands", "mediactl icloud status", "asking:link", _icloud),
+    "verify": Command(
+        "read copies again and compare", "mediactl verify --site archive --sample 5%",
+        "ordering:verify", _verify
+    ),
+    "config": Command("the configuration", "mediactl config set archive.enabled false", "settings:config", _config),
+    "doctor": Command("check everything that a run needs", "mediactl doctor", "host:doctor", _doctor),
+    "backup": Command("back the journal up", "mediactl backup /mnt/usb/journal.db", "ordering:backup", _backup),
+    "restore": Command(
+        "put a backup back (no daemon may run)", "mediactl --root ~/photos restore backup.db",
+        "host:restore_journal", _restore
+    ),
+    "reload": Command("read the configuration anew", "mediactl reload", "ordering:reload"),
+    "logs": Command("what mediad says", "mediactl logs -f --level warning", "watch:logs", _logs),
+    "nas": Command("make a folder the archive", "mediactl nas init /mnt/nas/photos", "ordering:nas", _nas),
+    "audit": Command("follow the seals of the history", "mediactl audit verify", "ordering:audit", _audit),
+    "version": Command("which mediactl and which mediad", "mediactl version", "settings:version"),
+}  # fmt: skip
+
+_CODES: Final = "exit codes: 0 done; 1 the answer is no; 2 wrong usage or configuration; 3 no daemon; 4 time is up"
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="mediactl",
+        description="Ask and order a running mediad.",
+        epilog=f"example: mediactl --root ~/photos status        {_CODES}",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--root", metavar="DIR", help="the daemon whose root this is")
+    parser.add_argument("--socket", metavar="PATH", help="the daemon on this socket")
+    parser.add_argument("--json", action="store_true", help="one JSON document and nothing else")
+    typed = next((w for w in argv if w in COMMANDS), None)
+    is_sure = typed is not None and _is_first(argv, typed)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        if not is_sure or name == typed:
+            p = commands.add_parser(
+                name, help=command.what, description=command.what, epilog=f"example: {command.example}",
+                allow_abbrev=False,
+            )  # fmt: skip
+            if command.setup:
+                command.setup(p)
+            _everywhere(p)
+    return parser.parse_args(argv)
+
+
+def _is_first(argv: Sequence[str], typed: str) -> bool:
+    """Is this word the command, and not the value of an option before it?"""
+    before = list(argv[: argv.index(typed)])
+    while before:
+        word = before.pop(0)
+        if word in {"--root", "--socket"} and before:
+            before.pop(0)
+        elif not word.startswith(("--root=", "--socket=", "--json")):
+            return False
+    return True
+
+
+def _everywhere(p: argparse.ArgumentParser) -> None:
+    """The common options are understood after the command as well."""
+    p.add_argument("--root", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    p.add_argument("--socket", metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    p.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON document"
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 18:  # noqa: PLR2004 - 64 bits
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    number = text.removesuffix("s").strip()
+    if not number.replace(".", "", 1).isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return float(number)
+
+
+def _percent(text: str) -> float:
+    number = text.removesuffix("%").strip()
+    if not number.replace(".", "", 1).isdecimal() or float(number) > 100:  # noqa: PLR2004 - per cent
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; write 5%")
+    return float(number)

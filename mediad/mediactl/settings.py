@@ -1,0 +1,133 @@
+"""`config` and `version`: what is set and where from; checking and writing a file needs no daemon."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mediad.mediactl.client import DONE, NO, USAGE, Client, Trouble
+from mediad.mediactl.show import clean, columns, document, say
+
+
+def config(client: Client, words: argparse.Namespace) -> int:
+    return {"show": _show, "check": _check, "set": _set, "setup": _setup}[words.action](
+        client, words
+    )
+
+
+def _show(client: Client, words: argparse.Namespace) -> int:
+    doc = client.get("/config")
+    if words.json:
+        document(doc)
+        return DONE
+    rows = [(key, _text(value), doc["origins"][key]) for key, value in doc["values"].items()]
+    say("\n".join(columns(rows, ("key", "value", "from"))))
+    return DONE
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return '""' if value == "" else str(value)
+
+
+def _set(client: Client, words: argparse.Namespace) -> int:
+    before = client.get("/config")
+    body = {"values": {words.key: words.value}}
+    doc = client.ask("PUT", "/config", body, headers={"If-Match": f'"{before["etag"]}"'})
+    if words.json:
+        document({"key": words.key, "value": doc["values"].get(words.key), "file": doc["file"]})
+    else:
+        say(
+            f"{words.key} = {_text(doc['values'].get(words.key))}   (in {doc['file']}, and in force)"
+        )
+    return DONE
+
+
+def loaded(words: argparse.Namespace) -> Any:
+    """The settings as a daemon would read them. Raises ConfigFaults."""
+    from mediad.config import load  # noqa: PLC0415 - pydantic takes longer than all of `status`
+
+    file = Path(words.config) if getattr(words, "config", None) else None
+    return load(config_file=file, root=Path(words.root) if words.root else None, environ=os.environ)
+
+
+def _check(_: Client, words: argparse.Namespace) -> int:
+    from mediad.config import ConfigFaults  # noqa: PLC0415 - as above
+
+    words.config = words.file or words.config
+    try:
+        found = loaded(words)
+    except ConfigFaults as faults:
+        if words.json:
+            document(
+                {"ok": False, "faults": [{"where": f.where, "what": f.what} for f in faults.faults]}
+            )
+        else:
+            say("\n".join(str(f) for f in faults.faults))
+        return USAGE
+    file = str(found.file) if found.file else None
+    if words.json:
+        document({"ok": True, "faults": [], "file": file})
+    else:
+        say(f"{file or 'the defaults'}: fine")
+    return DONE
+
+
+def _setup(_: Client, words: argparse.Namespace) -> int:
+    """Asks what it must know, writes a small file, and never in the place of another one."""
+    from mediad.config import ConfigFaults, set_value  # noqa: PLC0415 - as above
+
+    root = (
+        Path(_answer(words, words.root, "Folder for everything", "~/mediad"))
+        .expanduser()
+        .absolute()
+    )
+    archive = _answer(
+        words, words.archive, "Folder of the archive (a mounted NAS)", str(root / "nas_archive")
+    )
+    file = Path(words.file or words.config or root / "mediad.toml").expanduser().absolute()
+    if file.exists():
+        raise Trouble(
+            f"{file} exists already and was left as it is",
+            NO,
+            remedy="mediactl config set KEY VALUE",
+        )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        set_value(file, "root", str(root))
+        if Path(archive).expanduser().absolute() != root / "nas_archive":
+            set_value(file, "folders.nas_archive", str(Path(archive).expanduser().absolute()))
+    except ConfigFaults as faults:
+        raise Trouble("\n".join(str(f) for f in faults.faults), USAGE) from None
+    doc = {"file": str(file), "root": str(root), "archive": archive}
+    if words.json:
+        document(doc)
+    else:
+        say(
+            f"wrote {file}\nstart it: mediad --config {file}\nthen:     mediactl --root {root} doctor"
+        )
+    return DONE
+
+
+def _answer(words: argparse.Namespace, given: str | None, question: str, default: str) -> str:
+    if given or words.yes:
+        return str(given or default)
+    sys.stderr.write(f"{question} [{default}]: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() or default
+
+
+def version(client: Client, words: argparse.Namespace) -> int:
+    from mediad import __version__  # noqa: PLC0415 - nobody else needs it
+
+    try:
+        daemon = client.get("/status")["version"]
+    except Trouble:
+        daemon = None
+    if words.json:
+        document({"mediactl": __version__, "mediad": daemon})
+    else:
+        say(f"mediactl {__version__}; mediad {clean(daemon) if daemon else 'does not answer'}")
+    return DONE
