@@ -217,18 +217,18 @@ def _rank(original: Original) -> int:
     return _ORDER.index(_slot(original))
 
 
+_ROLES: Final = {
+    Slot.VIDEO: Role.LIVE_VIDEO,
+    Slot.RAW: Role.RAW,
+    Slot.EDITED_PHOTO: Role.EDITED,
+    Slot.EDITED_VIDEO: Role.EDITED,
+}
+
+
 def _role(original: Original) -> Role:
-    match _slot(original):
-        case Slot.VIDEO:
-            return Role.LIVE_VIDEO
-        case Slot.RAW:
-            return Role.RAW
-        case Slot.EDITED_PHOTO | Slot.EDITED_VIDEO:
-            return Role.EDITED
-        case (
-            Slot.SIDECAR | Slot.PHOTO | None
-        ):  # a second photo cannot be: may_join keeps them apart
-            return Role.SIDECAR
+    """Of one that is not the primary. There is no second photo: may_join keeps two photos apart."""
+    slot = _slot(original)
+    return _ROLES.get(slot, Role.SIDECAR) if slot else Role.SIDECAR
 
 
 def _fold(name: str) -> str:

@@ -74,10 +74,6 @@ def split(name: str) -> tuple[str, str]:
     return (parts["stem"], parts["ext"]) if parts else (name, "")
 
 
-def spool_name(original: Original) -> str:
-    return original.spool_key.rpartition("/")[2]
-
-
 def aside_keys(original: Original) -> tuple[SiteKey, SiteKey]:
     """Its keys in duplicates/ or quarantine/: the plain name, and the one that nobody else can have."""
     plain = safe_name(original.name)

@@ -1,0 +1,130 @@
+"""Guards that no file goes whose bytes were not just now read back elsewhere."""
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediad.errors import Refused
+from mediad.model import (
+    Asset,
+    AssetId,
+    Copy,
+    Digest,
+    Kind,
+    Original,
+    OriginalId,
+    Place,
+    Role,
+    Site,
+    SiteKey,
+)
+from mediad.policy.deletion import COUNTED, warrant_for_duplicate, warrant_for_spool
+
+STILL, MOVIE = Digest("a" * 64), Digest("b" * 64)
+
+
+def original(number: int, digest: Digest | None) -> Original:
+    name = f"IMG_{number}.HEIC"
+    return Original(
+        OriginalId(number), Role.PRIMARY, name, SiteKey(name), SiteKey(f"0-{name}"), 9, 1, digest
+    )
+
+
+def copy(site: Site, digest: Digest, number: int = 1, key: str = "") -> Copy:
+    return Copy(
+        OriginalId(number), Place(site, SiteKey(key or f"{digest[:4]}.HEIC")), digest, 7, "o_direct"
+    )
+
+
+PAIR = Asset(
+    AssetId(1), "IMG_1.HEIC", Kind.LIVE_PHOTO, "folder", 1, (original(1, STILL), original(2, MOVIE))
+)
+ALL = (
+    copy(Site.ARCHIVE, STILL), copy(Site.ARCHIVE, MOVIE, 2), copy(Site.LIBRARY, STILL), copy(Site.LIBRARY, MOVIE, 2),
+)  # fmt: skip
+
+
+def test_every_file_is_named_with_the_digest_that_was_found_elsewhere() -> None:
+    warrant = warrant_for_spool(PAIR, ALL, 2)
+    assert warrant.asset == PAIR
+    assert warrant.places == (
+        (Place(Site.SPOOL, SiteKey("0-IMG_1.HEIC")), STILL),
+        (Place(Site.SPOOL, SiteKey("0-IMG_2.HEIC")), MOVIE),
+    )
+    assert set(warrant.evidence) == set(ALL)
+
+
+@pytest.mark.parametrize("kept", [c for n in range(4) for c in combinations(ALL, n)])
+def test_with_one_proof_less_nothing_goes(kept: tuple[Copy, ...]) -> None:
+    with pytest.raises(Refused, match="Nothing was removed"):
+        warrant_for_spool(PAIR, kept, 2)
+
+
+def test_one_half_of_a_pair_never_goes_alone() -> None:
+    with pytest.raises(
+        Refused, match=r"0-IMG_2\.HEIC has 0 verified copies elsewhere, 1 are wanted"
+    ):
+        warrant_for_spool(PAIR, (copy(Site.ARCHIVE, STILL),), 1)
+
+
+@pytest.mark.parametrize("site", sorted(set(Site) - COUNTED))
+def test_a_copy_in_a_passing_place_is_no_proof(site: Site) -> None:
+    with pytest.raises(Refused):
+        warrant_for_spool(PAIR, [copy(site, STILL), copy(site, MOVIE, 2)], 1)
+
+
+def test_the_same_copy_seen_twice_counts_once() -> None:
+    with pytest.raises(Refused):
+        warrant_for_spool(PAIR, [ALL[0], ALL[1], ALL[0], ALL[1]], 2)
+
+
+@pytest.mark.parametrize("min_copies", [0, -3])
+def test_no_setting_makes_the_last_copy_go(min_copies: int) -> None:
+    with pytest.raises(Refused):
+        warrant_for_spool(PAIR, (), min_copies)
+
+
+def test_a_required_site_must_be_among_them() -> None:
+    with pytest.raises(Refused, match=r"no verified copy of 0-IMG_1\.HEIC in the archive"):
+        warrant_for_spool(PAIR, ALL[2:], 1, {Site.ARCHIVE})
+    assert warrant_for_spool(PAIR, ALL[:2], 1, {Site.ARCHIVE}).places
+
+
+def test_an_asset_of_unknown_bytes_keeps_its_files() -> None:
+    unread = Asset(AssetId(2), "a.jpg", Kind.UNKNOWN, "folder", 1, (original(3, None),))
+    with pytest.raises(Refused, match="nothing is known of its bytes"):
+        warrant_for_spool(unread, ALL, 1)
+
+
+def test_a_duplicate_goes_on_the_word_of_its_keepers_copies() -> None:
+    twin = Asset(
+        AssetId(5), "copy.HEIC", Kind.PHOTO, "folder", 1, (original(9, STILL),),
+        copies=(copy(Site.DUPLICATES, STILL, 9),), keeper=AssetId(1),
+    )  # fmt: skip
+    warrant = warrant_for_duplicate(twin, ALL[:1], 1)
+    assert warrant.places == ((twin.copies[0].place, STILL),)
+    for other in ([], [copy(Site.DUPLICATES, STILL, 9)], [ALL[1]]):
+        with pytest.raises(Refused):
+            warrant_for_duplicate(twin, other, 1)
+
+
+COPIES = st.builds(
+    copy,
+    st.sampled_from(Site),
+    st.sampled_from([STILL, MOVIE, Digest("c" * 64)]),
+    st.just(1),
+    st.sampled_from("xyz"),
+)
+
+
+@given(st.lists(COPIES, max_size=12), st.integers(-1, 4))
+def test_a_warrant_always_leaves_enough_behind(fresh: list[Copy], min_copies: int) -> None:
+    try:
+        warrant = warrant_for_spool(PAIR, fresh, min_copies)
+    except Refused:
+        return
+    for place, digest in warrant.places:
+        left = {c.place for c in fresh if c.digest == digest and c.place.site in COUNTED} - {place}
+        assert len(left) >= max(1, min_copies)
