@@ -1,0 +1,49 @@
+"""Small films made by ffmpeg, for the tests of all that reads or grafts films."""
+
+import subprocess
+from pathlib import Path
+
+_PICTURE = "testsrc2=size=192x144:rate=25:duration=2.4,noise=alls=6:allf=t"
+_SOUND = "sine=frequency=440:duration=2.4"
+
+
+def ffmpeg(*words: str | Path) -> None:
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *map(str, words)], check=True)
+
+
+def film(path: Path, *options: str, picture: str = _PICTURE, sound: str = "aac") -> Path:
+    """Two seconds and a bit of H.264 with B-frames and a tone, turned by 90 degrees, with a place."""
+    ffmpeg(
+        *("-f", "lavfi", "-i", picture),
+        *("-f", "lavfi", "-i", _SOUND),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "12", "-crf", "4"),
+        *("-pix_fmt", "yuv420p", "-c:a", sound, "-metadata:s:v:0", "rotate=90"),
+        *("-metadata", "location=+47.1-008.5/", "-movflags", "+use_metadata_tags"),
+        *options,
+        path,
+    )
+    return path
+
+
+def coded(source: Path, path: Path, *options: str, timescale: str = "12800") -> Path:
+    """Its picture alone, coded again."""
+    ffmpeg(
+        *("-noautorotate", "-ignore_editlist", "1", "-i", str(source), "-map", "0:v:0", "-an"),
+        *("-vsync", "0", "-enc_time_base", "-1", "-c:v", "libx265", "-preset", "ultrafast"),
+        *("-crf", "30", "-x265-params", "log-level=error:pools=1", "-tag:v", "hvc1"),
+        *("-video_track_timescale", timescale, "-f", "mov"),
+        *options,
+        path,
+    )
+    return path
+
+
+def probed(path: Path, *question: str) -> str:
+    command = ["ffprobe", "-v", "error", "-of", "csv=p=0", *question, str(path)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def times(path: Path) -> list[str]:
+    """When each frame is shown, edit list and all."""
+    shown = probed(path, "-select_streams", "v:0", "-show_entries", "packet=pts")
+    return sorted(shown.replace(",", " ").split())
