@@ -172,16 +172,15 @@ def direct_chunks(fd: int, size: int) -> Iterator[memoryview]:
         yield view[:count]
 
 
-def send(out_fd: int, in_fd: int) -> int:
+def send(out_fd: int, in_fd: int, size: int) -> None:
     """
-    Every byte of `in_fd` to `out_fd`, through the page cache: never as shared extents.
+    So many bytes of `in_fd` to `out_fd`, or all there are, through the page cache: never as shared extents.
 
     copy_file_range would let XFS and btrfs make one set of blocks look like two copies.
     """
     done = 0
-    while count := os.sendfile(out_fd, in_fd, done, 8 << 20):
+    while done < size and (count := os.sendfile(out_fd, in_fd, done, min(size - done, 8 << 20))):
         done += count
-    return done
 
 
 def write_all(fd: int, piece: memoryview) -> None:

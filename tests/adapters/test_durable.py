@@ -1,5 +1,6 @@
 """Guards that no file is lost, torn or doubled: killed at any step, on a full disk, between disks, under odd names."""
 
+import errno
 import os
 import socket
 import tempfile
@@ -187,6 +188,70 @@ async def test_a_disk_that_fills_behind_our_back_leaves_no_half_file(tmp_path: P
         assert answers[0].code == "space.full"
         assert answers[1] is None
         assert _tree(nas) == {"s.jpg": b"s"}
+
+
+class Faulty(Power):
+    """A disk that fails the n-th step of a kind."""
+
+    def __init__(self, what: str, nth: int = 1) -> None:
+        super().__init__()
+        self.what, self.nth = what, nth
+
+    def touch(self, what: str = "") -> None:
+        super().touch(what)
+        if what == self.what and self.seen.count(what) == self.nth:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+async def test_a_failed_sync_of_one_file_is_its_own(folders: Folders) -> None:
+    puts = [
+        folders.put(folders.drop(Site.SPOOL, f"{n}.jpg", b"%d" % n), Site.ARCHIVE, f"{n}.jpg")
+        for n in range(3)
+    ]
+    answers = await folders.files(Faulty("fsync", 2)).copy(puts)
+    assert [answer is None for answer in answers].count(False) == 1
+    assert len(list(folders.paths[Site.ARCHIVE].glob("*.jpg"))) == 2
+    assert not list(folders.paths[Site.ARCHIVE].glob("*.part"))
+
+
+async def test_a_failed_sync_of_the_folders_is_no_success(folders: Folders) -> None:
+    """The name is there, but who knows for how long: asked again it is synced again."""
+    wish = folders.put(folders.drop(Site.SPOOL, "a.jpg", b"picture"), Site.ARCHIVE, "a.jpg")
+    (answer,) = await folders.files(Faulty("fsync folders")).copy([wish])
+    assert isinstance(answer, Retryable)
+    power = Power()
+    assert await folders.files(power).copy([wish]) == [None]
+    assert "fsync folders" in power.seen
+
+
+async def test_a_failed_sync_of_the_lot_is_tried_file_by_file(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    puts = [
+        folders.put(folders.drop(Site.SPOOL, f"{n}.jpg", b"%d" % n), Site.ARCHIVE, f"{n}.jpg")
+        for n in range(9)
+    ]
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    power = Power()
+    monkeypatch.setattr(syscalls, "sync_file_system", refuse)
+    assert await folders.files(power).copy(puts) == [None] * 9
+    assert power.seen.count("syncfs") == 1
+    assert power.seen.count("fsync") == 9
+    assert folders.under(Site.ARCHIVE) == {f"archive/{n}.jpg": b"%d" % n for n in range(9)}
+
+
+async def test_a_lot_shares_its_sync(folders: Folders) -> None:
+    puts = [
+        folders.put(folders.drop(Site.SPOOL, f"{n}.jpg", b"%d" % n), Site.ARCHIVE, f"{n % 3}/{n}")
+        for n in range(100)
+    ]
+    power = Power()
+    assert await folders.files(power).copy(puts) == [None] * 100
+    syncs = [what for what in power.seen if "sync" in what]
+    assert syncs == ["syncfs", "fsync folders"]
 
 
 async def test_a_reserve_is_left_free(folders: Folders) -> None:

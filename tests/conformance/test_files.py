@@ -8,12 +8,13 @@ from typing import Protocol
 import pytest
 
 from mediad.adapters.durable import DurableFiles
-from mediad.adapters.roots import Enrolment, Roots
+from mediad.adapters.roots import Roots
 from mediad.errors import Bug, MediadError, NeedsOperator, Refused
 from mediad.model import Asset, AssetId, Digest, Kind, Place, Site, SiteKey
 from mediad.ports import Files, Put, Sighting
 from mediad.testing.clock import StoppedClock
 from mediad.testing.files import MemoryFiles, digest_of
+from tests.adapters.folders import Kept
 
 NOBODY = Asset(AssetId(1), "a", Kind.PHOTO, "folder", 0, ())
 MTIME = 1_650_000_000_123_456_789
@@ -53,16 +54,6 @@ class Memory:
 
     def unplug(self, site: Site) -> None:
         self.memory.faults[site] = NeedsOperator("gone", code=f"{site}.unmounted", site=site)
-
-
-class Kept(dict[Site, Enrolment]):
-    """The guard's memory, in memory."""
-
-    def load(self, site: Site) -> Enrolment | None:
-        return self.get(site)
-
-    def save(self, site: Site, enrolment: Enrolment) -> None:
-        self[site] = enrolment
 
 
 class Disk:

@@ -127,14 +127,16 @@ class DurableFiles:
         lot = await self._crew.run(sites, partial(self._open, sites, members))
         lot.takes = takes
         try:
-            await self._crew.spread(sites, lot.write, lot.members)
+            if len(members) == 1:
+                await self._crew.run(sites, partial(self._copy_one, lot))
+                return
+            await self._crew.spread(sites, lot.write, members)
             if not await self._crew.run(sites, lot.sync):
                 await self._crew.spread(
                     sites, lot.write, lot.sound
                 )  # each synced alone: who is it?
             await self._crew.spread(sites, lot.verify, lot.sound)
-            await self._crew.run(sites, lot.name)
-            await self._crew.run(sites, partial(self._bear_witness, lot))
+            await self._crew.run(sites, partial(self._name, lot))
         finally:
             lot.release()
 
@@ -183,12 +185,21 @@ class DurableFiles:
         finally:
             lot.release()
 
-    def _bear_witness(self, lot: Lot) -> None:
-        with lot.held():
+    def _copy_one(self, lot: Lot) -> None:
+        """A lone file waits for no hop between threads."""
+        for step in (lot.write, lot.verify):
+            for m in lot.sound:
+                step(m)
+        self._name(lot)
+
+    def _name(self, lot: Lot) -> None:
+        lot.name()
+        with lot.held(), suppress(OSError):  # gone already: then the next look will see that
             for m in lot.sound:
                 if m.read is not None:
-                    now = reading.stat_of(lot.target, m.put.target.key)
-                    if now is not None and not reading.is_changed(m.read.seen, now):
+                    above, name = split(m.put.target.key)
+                    now = os.stat(name, dir_fd=lot.target.folder(above), follow_symlinks=False)
+                    if not reading.is_changed(m.read.seen, now):
                         self._witness.remember(now, m.read.digest, m.read.method)
 
     def _remove(

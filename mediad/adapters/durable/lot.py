@@ -98,7 +98,7 @@ class Lot:
                     self._compare(m)
                     return
                 self._allot(m.seen.st_size)
-                self._fill(m, source_fd, folder)
+                self._fill(m, source_fd, folder, m.seen.st_size)
                 if reading.is_changed(m.seen, os.fstat(source_fd)):
                     raise Refused(CHANGED, code="place.changed")
             finally:
@@ -235,20 +235,20 @@ class Lot:
                 raise _full(self.target.site, size)
             self._left -= size
 
-    def _fill(self, m: Member, source_fd: int, folder: int) -> None:
+    def _fill(self, m: Member, source_fd: int, folder: int, size: int) -> None:
         self._touch("create")
         fd = parts.new_part(folder, m.put.target.key)
         try:
             self._touch("write")
             m.wanted = m.put.digest or parts.write_hashing(fd, source_fd)
             if m.put.digest:
-                parts.send(fd, source_fd)  # the one hash is taken of what is read back
+                parts.send(fd, source_fd, size)  # the one hash is taken of what is read back
             os.utime(fd, ns=(m.put.mtime_ns, m.put.mtime_ns))
             if self.syncs_each:
                 self._touch("fsync")
                 os.fsync(
                     fd
-                )  # when this fails it is final: the part goes, the next try starts from the source
+                )  # a failure is final: the part goes, the next try starts from the source
         finally:
             os.close(fd)
 

@@ -29,8 +29,11 @@ def drop_part(folder: int, key: str) -> None:
 
 def new_part(folder: int, key: str) -> int:
     """Never the old part emptied: a crash may have left that as a second name of a finished file."""
-    drop_part(folder, key)
-    return os.open(part_of(key), _NEW, 0o666, dir_fd=folder)  # the umask of the service decides
+    try:
+        return os.open(part_of(key), _NEW, 0o666, dir_fd=folder)  # the umask of the service decides
+    except FileExistsError:
+        drop_part(folder, key)
+        return os.open(part_of(key), _NEW, 0o666, dir_fd=folder)
 
 
 def part_of(key: str) -> str:
@@ -47,9 +50,9 @@ def write_hashing(fd: int, source_fd: int) -> Digest:
     return Digest(hasher.hexdigest())
 
 
-def send(fd: int, source_fd: int) -> None:
+def send(fd: int, source_fd: int, size: int) -> None:
     try:
-        syscalls.send(fd, source_fd)
+        syscalls.send(fd, source_fd, size)
     except OSError as error:
         if error.errno not in _NO_FLAG:
             raise
