@@ -73,7 +73,8 @@ class Journal:
     ) -> "Journal":
         """Open or make the journal, bring it to this edition, and start its writer."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        refuse_network(path.parent.resolve(), Path("/proc/self/mountinfo").read_text("utf-8"))
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+        refuse_network(path.parent.resolve(), mounts)
         try:
             connection = connect(path)
             try:

@@ -5,6 +5,7 @@ A journal newer than this program is refused, and so is a network file system; b
 backup of the old one is made.
 """
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +94,9 @@ _NETWORK: Final = frozenset(
 _LOCAL_FUSE: Final = frozenset({"fuse.fuse-overlayfs"})
 
 
+_OCTAL: Final = re.compile(r"\\(\d{3})")  # how mountinfo writes a blank
+
+
 def refuse_network(folder: Path, mounts: str) -> None:
     """SQLite's locks and shared memory cannot be trusted over a network. `mounts`: a mountinfo text."""
     kind = filesystem(folder, mounts)
@@ -109,7 +113,7 @@ def filesystem(folder: Path, mounts: str) -> str:
     best, kind = -1, ""
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
-        point = Path(before.split()[4].encode().decode("unicode_escape"))
+        point = Path(_OCTAL.sub(lambda m: chr(int(m[1], 8)), before.split()[4]))
         if folder.is_relative_to(point) and len(point.parts) >= best:
             best, kind = len(point.parts), after.split()[0]
     return kind

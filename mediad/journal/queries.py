@@ -181,7 +181,6 @@ PAGE_MARK = (
 )
 PAGE_CONDITION = "SELECT id FROM asset WHERE condition = ? AND id < ? ORDER BY id DESC LIMIT ?"
 PAGE_ALL = "SELECT id FROM asset WHERE id < ? ORDER BY id DESC LIMIT ?"
-FIRST_SINCE = "SELECT id FROM asset WHERE seen_at >= ? ORDER BY seen_at, id LIMIT 1"
 _NO_CURSOR = 1 << 62
 
 

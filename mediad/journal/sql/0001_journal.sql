@@ -26,7 +26,6 @@ CREATE TABLE asset (
 ) STRICT;
 CREATE UNIQUE INDEX asset_identity ON asset (identity) WHERE identity IS NOT NULL;
 CREATE INDEX asset_condition ON asset (condition, id);
-CREATE INDEX asset_seen ON asset (seen_at);
 
 CREATE TABLE original (
   id INTEGER PRIMARY KEY,
