@@ -1,0 +1,89 @@
+"""Guards films: Apple's own date before QuickTime's, the content id, and a cut that is one."""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from mediad.model import Media
+from tests.adapters import forge
+from tests.adapters.reading import dates, read
+
+CONTENT_ID = "71DCA213-5710-4A6C-BC6D-CE6306AEB8D8"
+CREATED = 3_804_000_000  # since 1904
+
+
+def test_the_form_is_filled_in(tmp_path: Path) -> None:
+    extra = forge.keys(creationdate="2024-07-14T18:03:22+0200", content_identifier=CONTENT_ID)
+    form = read(tmp_path, forge.movie(created=CREATED, extra=extra))
+    assert (form.media, form.width, form.height, form.duration_s) == (Media.MOV, 320, 240, 1.5)
+    assert form.content_id == CONTENT_ID
+    assert dates(form) == {
+        "quicktime:CreateDate": "2024-07-16 18:40:00",
+        "quicktime:CreationDate": "2024-07-14 18:03:22+0200",
+    }
+    assert form.claims[0].is_utc
+
+
+def test_a_clock_that_was_never_set_claims_nothing(tmp_path: Path) -> None:
+    assert dates(read(tmp_path, forge.movie(created=0))) == {}
+
+
+@pytest.mark.parametrize("brand", [b"CAEP", b"niko", b"pana"])
+def test_cameras_that_write_local_time_are_known(tmp_path: Path, brand: bytes) -> None:
+    (claim,) = read(tmp_path, forge.movie(brand, created=CREATED)).claims
+    assert not claim.is_utc
+
+
+@pytest.mark.parametrize(
+    ("brand", "media", "extension"),
+    [(b"qt  ", Media.MOV, ".mov"), (b"mp42", Media.MP4, ".mp4"), (b"M4V ", Media.MP4, ".m4v"),
+     (b"3gp5", Media.MP4, ".3gp"), (b"crx ", Media.RAW, ".cr3")],
+)  # fmt: skip
+def test_the_brand_says_what_it_is(
+    tmp_path: Path, brand: bytes, media: Media, extension: str
+) -> None:
+    form = read(tmp_path, forge.movie(brand))
+    assert (form.media, form.extension) == (media, extension)
+
+
+def test_an_old_film_without_a_brand_is_quicktime(tmp_path: Path) -> None:
+    whole = forge.movie()
+    assert read(tmp_path, whole[int.from_bytes(whole[:4], "big") :]).media is Media.MOV
+
+
+def test_a_box_that_claims_too_much_is_no_cut_while_the_samples_are_there(tmp_path: Path) -> None:
+    whole = bytearray(forge.movie(b"mp42", is_index_first=True))
+    at = whole.index(b"mdat") - 4
+    whole[at : at + 4] = struct.pack(">I", 99_000)
+    assert read(tmp_path, bytes(whole)).cut == ""
+    assert "film goes on" in read(tmp_path, bytes(whole[:-1])).cut
+
+
+def test_a_sample_table_behind_the_end_is_a_cut(tmp_path: Path) -> None:
+    whole = bytearray(forge.movie())
+    assert read(tmp_path, bytes(whole)).cut == ""
+    index = whole.index(b"stco") + 12
+    whole[index : index + 4] = struct.pack(">I", 5_000_000)
+    assert "5002048" in read(tmp_path, bytes(whole)).cut
+
+
+def test_a_film_without_its_index_is_cut(tmp_path: Path) -> None:
+    whole = forge.movie()
+    assert "moov" in read(tmp_path, whole[: whole.index(b"moov") - 4]).cut
+
+
+def test_the_last_fragment_must_be_whole(tmp_path: Path) -> None:
+    fragments = (
+        forge.movie(b"mp42") + forge.box(b"moof", bytes(20)) + forge.box(b"mdat", bytes(500))
+    )
+    assert read(tmp_path, fragments).cut == ""
+    assert "fragment" in read(tmp_path, fragments[:-5]).cut
+
+
+def test_the_day_that_a_camera_writes_is_claimed(tmp_path: Path) -> None:
+    day = b"2018-02-21T23:30:18+0100"
+    user = forge.box(b"udta", forge.box(b"\xa9day", struct.pack(">HH", len(day), 0), day))
+    assert dates(read(tmp_path, forge.movie(extra=user))) == {
+        "quicktime:ContentCreateDate": "2018-02-21 23:30:18+0100"
+    }
