@@ -11,12 +11,12 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Literal, NoReturn, TextIO
+from typing import Any, BinaryIO, Final, NoReturn, TextIO
 
 import structlog
 from structlog.typing import EventDict
@@ -77,10 +77,6 @@ class Logs:
             self._file = (
                 LogFile(settings.log_path, settings.log.file_bytes) if settings.log.file else None
             )
-
-    def set_level(self, level: Literal["debug", "info", "warning", "error"]) -> None:
-        """Until the next reload."""
-        self.level = LEVELS[level]
 
     def close(self) -> None:
         """The hook for crashes stays: what comes later than this is exactly what it is for."""
@@ -184,13 +180,6 @@ def apply(settings: Settings) -> None:
             speaker.apply(settings)
 
 
-def set_level(level: Literal["debug", "info", "warning", "error"]) -> None:
-    """Say more or less until the next reload."""
-    for speaker in structlog.get_config()["processors"]:
-        if isinstance(speaker, Logs):
-            speaker.set_level(level)
-
-
 class _NoLogger:
     """structlog wants one to hand the rendered line to; ours has gone out before."""
 
@@ -223,12 +212,3 @@ def _is_journald(stream: TextIO, environ: Mapping[str, str]) -> bool:
     except (OSError, ValueError):
         return False
     return environ.get("JOURNAL_STREAM", "") == f"{seen.st_dev}:{seen.st_ino}"
-
-
-def read_lines(path: Path) -> Iterable[Line]:
-    """The log file's events, the older part first; a line that was cut off is left out."""
-    for part in (path.with_name(path.name + ".1"), path):
-        with suppress(FileNotFoundError), part.open("rb") as lines:
-            for line in lines:
-                with suppress(ValueError):
-                    yield json.loads(line)

@@ -37,7 +37,7 @@ class Key:
     def is_optional_path(self) -> bool:
         return self.field.annotation == Path | None
 
-    def extra(self, name: str) -> str:
+    def note(self, name: str) -> str:
         extra = self.field.json_schema_extra
         return str(extra.get(name, "")) if isinstance(extra, dict) else ""
 

@@ -167,7 +167,8 @@ class Archive(Section):
         "Copy originals to the archive. Off: no original is ever cleaned.", default=True
     )
     template: Template = setting(
-        "Where an original goes below nas_archive. Words: {YYYY} {MM} {DD} {name}; the time is the shutter's.",
+        "Where an original goes below nas_archive. Words: {YYYY} {MM} {DD} of the shutter, {name}, or {stem} and "
+        "{ext}, {kind}, {source}, {digest8}.",
         default="{YYYY}/{MM}/{name}",
     )
 
@@ -213,7 +214,8 @@ class Sort(Section):
 
     enabled: Flag = setting("Place results in the library.", default=True)
     template: Template = setting(
-        "Where a result goes below library. Words: {YYYY} {MM} {DD} {name}; the time is the shutter's.",
+        "Where a result goes below library. Words: {YYYY} {MM} {DD} of the shutter, {name}, or {stem} and "
+        "{ext}, {kind}, {source}, {digest8}.",
         default="{YYYY}/{MM}/{DD}/{name}",
     )
 

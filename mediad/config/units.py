@@ -19,7 +19,8 @@ _BYTES: Final = {
 }  # fmt: skip
 _AMOUNT: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", re.ASCII)
 
-_WORDS: Final = ("YYYY", "MM", "DD", "name")
+# As policy/naming.py knows them, which is above us; tests/test_docs.py holds the two together.
+_WORDS: Final = ("YYYY", "MM", "DD", "name", "stem", "ext", "kind", "source", "digest8")
 
 
 def duration_in(unit: str) -> Callable[[object], float]:
@@ -62,18 +63,21 @@ def _amount(
 
 
 def template(text: str) -> str:
-    """A key below a site: relative, ending in the name, made of the words we know."""
+    """A key below a site: relative, made of the words we know, with the file's own name or what stands for it."""
     unknown = [w for w in re.findall(r"\{([^{}]*)\}", text) if w not in _WORDS]
-    words = ", ".join(f"{{{w}}}" for w in _WORDS)
     if unknown:
+        words = ", ".join(f"{{{w}}}" for w in _WORDS)
         raise ValueError(f"{{{unknown[0]}}} is no word of a template; the words are {words}")
-    if "{name}" not in text.rpartition("/")[2]:
-        raise ValueError(f"{text!r} must end in {{name}}, such as {{YYYY}}/{{MM}}/{{name}}")
-    rest = re.sub(r"\{[^{}]*\}", "", text)
-    if text.startswith("/") or ".." in text.split("/") or re.search(r"[{}\\\x00-\x1f]", rest):
+    parts = text.split("/")
+    if {"", ".", ".."} & set(parts):
         raise ValueError(
-            f"{text!r} must be a path below the folder, without .. and without / in front"
+            f"{text!r} must be a path below the folder; no / in front, no empty part, no .."
         )
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", text)):
+        raise ValueError(f"a brace of the template {text!r} is not closed; write such as {{YYYY}}")
+    last = set(re.findall(r"\{([^{}]*)\}", parts[-1]))
+    if not ("name" in last or ("ext" in last and last & {"stem", "digest8"})):
+        raise ValueError(f"{text!r} must end in {{name}}, such as {{YYYY}}/{{MM}}/{{name}}")
     return text
 
 

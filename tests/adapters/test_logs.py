@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from mediad.adapters import logs as logs_module
-from mediad.adapters.logs import LogFile, Logs, read_lines, set_up
+from mediad.adapters.logs import LogFile, Logs, set_up
 from mediad.config import Settings
 
 CANARY = "c4n4ry-s3cret/with+signs"
@@ -27,6 +27,10 @@ class Terminal(io.StringIO):
 
 def fail(error: Exception, cause: Exception | None = None) -> None:
     raise error from cause
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 Speak = Callable[..., Logs]
@@ -88,14 +92,13 @@ def test_journald_gets_the_priority_only_on_its_own_stream(speak: Speak, tmp_pat
     assert theirs.startswith('{"ts"')
 
 
-def test_the_level_changes_while_it_runs(speak: Speak) -> None:
-    out = io.StringIO()
-    logs = speak(out)
+def test_the_level_changes_while_it_runs(speak: Speak, tmp_path: Path) -> None:
+    logs = speak(io.StringIO())
     log = structlog.get_logger()
     log.debug("asset.seen")
-    logs_module.set_level("debug")
+    logs_module.apply(Settings.model_validate({"root": tmp_path, "log": {"level": "debug"}}))
     log.debug("asset.looked")
-    logs.set_level("error")
+    logs_module.apply(Settings.model_validate({"root": tmp_path, "log": {"level": "error"}}))
     log.warning("asset.held")
     assert [line["event"] for line in logs.tail.recent()] == ["asset.looked"]
 
@@ -170,16 +173,16 @@ def test_a_name_from_elsewhere_cannot_break_a_line_or_a_terminal(speak: Speak) -
         assert not any(c in line for c in "\x1b\x9b\u202e\udcff")
 
 
-def test_the_file_is_bounded_and_can_be_read_again(tmp_path: Path) -> None:
+def test_the_file_is_bounded_and_keeps_one_older_part(tmp_path: Path) -> None:
     file = LogFile(tmp_path / "state" / "mediad.log", 4096)
     for number in range(300):
         file.write(json.dumps({"n": number, "fill": "x" * 40}).encode() + b"\n")
-    file.write(b'{"cut off')
     file.close()
     sizes = [p.stat().st_size for p in (tmp_path / "state").iterdir()]
     assert len(sizes) == 2
     assert max(sizes) < 4096 + 100
-    numbers = [line["n"] for line in read_lines(file.path)]
+    older = file.path.with_name("mediad.log.1")
+    numbers = [line["n"] for part in (older, file.path) if part.exists() for line in lines_of(part)]
     assert numbers == list(range(numbers[0], 300))
     assert len(numbers) > 60
 
@@ -193,9 +196,7 @@ def test_a_reload_takes_over_level_secrets_and_file(speak: Speak, tmp_path: Path
     logs_module.apply(Settings.model_validate(fresh))
     log.info("asset.seen")
     log.warning("link.down", why="fresh-one")
-    assert [line["event"] for line in read_lines(tmp_path / "new/state/mediad.log")] == [
-        "link.down"
-    ]
+    assert [line["event"] for line in lines_of(tmp_path / "new/state/mediad.log")] == ["link.down"]
     assert "fresh-one" not in out.getvalue()
     assert len(out.getvalue().splitlines()) == 2
 
