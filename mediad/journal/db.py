@@ -134,21 +134,25 @@ class Writer:
     def _write(self, group: Sequence[_Call]) -> list[list[Any] | BaseException]:
         """One transaction. If it cannot be committed, every item of it gets the reason."""
         execute = self._connection.execute
-        start = None
+        start = self._tape.mark()
         try:
             execute("BEGIN IMMEDIATE")
             self._tape.begin()
-            start = self._tape.mark()
             answers: list[list[Any] | BaseException] = [self._call(call) for call in group]
             execute("COMMIT")
         except sqlite3.Error as fault:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
-            if start is not None:
-                self._tape.turn_back(start)
+            self._give_up(start)
             why = faults.ours(fault)
             return [[why] * len(call.items) for call in group]
+        except BaseException as mistake:  # noqa: BLE001 - carried to those who asked; the thread lives
+            self._give_up(start)
+            return [mistake] * len(group)
         return answers
+
+    def _give_up(self, start: object) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._tape.turn_back(start)
 
     def _call(self, call: _Call) -> list[Any] | BaseException:
         try:

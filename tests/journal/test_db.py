@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mediad.errors import Bug, MediadError, NeedsOperator, Refused
+from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.journal import Arrival, Journal, Step
 from mediad.journal.db import GROUP_ITEMS, Readers, Writer, connect
 from mediad.journal.rows import Committed
@@ -130,6 +130,32 @@ async def test_a_group_that_cannot_be_committed_is_answered_with_the_reason(
     put("PRAGMA max_page_count = 1000000")
     assert await writer.do([lambda: put("INSERT INTO t VALUES (1)").rowcount]) == [1]
     await writer.close()
+
+
+async def test_a_journal_that_another_program_holds_is_tried_again_later(world: World) -> None:
+    journal = world.open()
+    journal._connection.execute("PRAGMA busy_timeout = 0")
+    asset = await arrived(journal, "a.jpg")
+    with world.sqlite() as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = await step(journal, asset, S.SEEN, S.SETTLED)
+        assert isinstance(answer, Retryable)
+        assert answer.code == "journal.locked"
+        other.execute("ROLLBACK")
+    await moved(journal, asset, S.SEEN, S.SETTLED)
+    assert (await journal.audit()).rows == 2
+    await journal.close()
+
+
+async def test_a_law_that_cannot_be_read_stops_the_group_and_not_the_writer(world: World) -> None:
+    journal = world.open()
+    asset = await arrived(journal, "a.jpg")
+    world.off = None  # type: ignore[assignment]  # a mistake somewhere else
+    with pytest.raises(TypeError):
+        await step(journal, asset, S.SEEN, S.SETTLED)
+    world.off = {}
+    await moved(journal, asset, S.SEEN, S.SETTLED)
+    await journal.close()
 
 
 async def test_a_caller_that_gave_up_disturbs_nobody(journal: Journal) -> None:
