@@ -14,7 +14,9 @@ from mediad.model import Claim, Media
 
 HEAD = 64 << 10
 MAX_READ = 32 << 20  # the index of a film of ten hours is smaller
-_MAX_READS = 20_000  # of one file: a maze of boxes ends here
+_MAX_READS = 200_000  # of one file: a maze of boxes ends here
+_MAX_BYTES = 1 << 30  # likewise
+_PAGE = 4096
 _CHUNK = 256 << 10
 
 
@@ -41,7 +43,7 @@ class Source:
     Reads by position: the file may be of any size, and one that shrinks under us is NotUnderstood.
     """
 
-    __slots__ = ("_at", "_fd", "_reads", "_window", "head", "size")
+    __slots__ = ("_at", "_bytes", "_fd", "_reads", "_window", "head", "size")
 
     def __init__(self, fd: int, size: int) -> None:
         self.size = size
@@ -50,6 +52,7 @@ class Source:
         self._at = 0
         self._window = self.head
         self._reads = 0
+        self._bytes = 0
 
     def __len__(self) -> int:
         return self.size
@@ -66,10 +69,12 @@ class Source:
         return self._fetch(start, stop)
 
     def _fetch(self, start: int, stop: int) -> bytes:
+        size = max(stop - start, _PAGE)
         self._reads += 1
-        if stop - start > MAX_READ or self._reads > _MAX_READS:
-            raise NotUnderstood(f"{stop - start} bytes at {start} are more than a header has")
-        found = os.pread(self._fd, max(stop - start, 4096), start)
+        self._bytes += size
+        if size > MAX_READ or self._reads > _MAX_READS or self._bytes > _MAX_BYTES:
+            raise NotUnderstood(f"{size} bytes at {start} are more than a header has")
+        found = os.pread(self._fd, size, start)
         self._at, self._window = start, found
         return found[: stop - start]
 

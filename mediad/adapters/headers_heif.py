@@ -12,6 +12,7 @@ from mediad.adapters.headers_xmp import read_xmp
 
 _MAX_BLOCK = 1 << 20
 _MAX_ITEMS = 70_000
+_MAX_EXTENTS = 200_000
 
 
 class Extent(NamedTuple):
@@ -69,7 +70,7 @@ def _extents(view: View, iloc: Box) -> Iterator[Extent]:
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
     index_size = sizes & 15 if version else 0
     wide = 4 if version > 1 else 2
-    at = iloc.body + 6 + wide
+    at, left = iloc.body + 6 + wide, _MAX_EXTENTS
     for _ in range(min(number(view, iloc.body + 6, wide), _MAX_ITEMS)):
         item = number(view, at, wide)
         at += wide
@@ -79,6 +80,9 @@ def _extents(view: View, iloc: Box) -> Iterator[Extent]:
         in_file = number(view, at, 2) == 0  # data reference: this file
         base, count = number(view, at + 2, base_size), number(view, at + 2 + base_size, 2)
         at += 4 + base_size
+        left -= count
+        if left < 0:
+            raise NotUnderstood("more pieces than a picture has")
         for _ in range(count):
             at += index_size
             start = base + number(view, at, offset_size)

@@ -34,6 +34,8 @@ def read_png(source: Source, form: Header) -> None:
             return
         _png_chunk(source, kind, at + 8, length, form)
         at += 12 + length
+    else:
+        raise NotUnderstood("more chunks than a PNG has")
     if not has_end:
         form.cut = "the end of the picture (IEND) is missing"
 

@@ -41,7 +41,7 @@ def test_a_maze_ends(descriptor: int) -> None:
     source = Source(descriptor, len(BYTES))
 
     def wander() -> None:
-        for n in range(100_000):
+        for n in range(300_000):
             source[HEAD + n % 2 * HEAD : HEAD + n % 2 * HEAD + 1]
 
     with pytest.raises(NotUnderstood):

@@ -36,3 +36,11 @@ def test_a_film_behind_the_picture_is_welcome_while_it_is_whole(tmp_path: Path) 
     motion = forge.heic() + forge.box(b"mpvd", forge.movie(b"mp42"))
     assert read(tmp_path, motion).cut == ""
     assert "mpvd" in read(tmp_path, motion[:-10]).cut
+
+
+def test_a_list_of_pieces_without_end_is_given_up(tmp_path: Path) -> None:
+    whole = bytearray(forge.heic())
+    at = whole.index(b"iloc") + 4
+    whole[at + 4 : at + 8] = b"\0\0\xff\xff"  # 65535 items, numbers of no width
+    form = read(tmp_path, bytes(whole[:at]) + bytes(4) + b"\0\0\xff\xff" + b"\xff" * 400)
+    assert form.media is Media.HEIC
