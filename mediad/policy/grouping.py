@@ -95,6 +95,10 @@ def is_sidecar_only(asset: Asset) -> bool:
     return {_slot(o) for o in asset.originals} == {Slot.SIDECAR}
 
 
+def is_video_only(asset: Asset) -> bool:
+    return {_slot(o) for o in asset.originals} <= {Slot.VIDEO, Slot.EDITED_VIDEO}
+
+
 def may_join(host: Asset, guest: Asset) -> Fit:
     """May the guest's originals become the host's? Both are inspected; the answer does not depend on who is who."""
     slots = [_slot(o) for o in (*host.originals, *guest.originals)]

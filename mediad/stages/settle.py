@@ -15,6 +15,7 @@ from mediad.policy.grouping import (
     NAME_ONLY_MS,
     content_ids,
     is_sidecar_only,
+    is_video_only,
     key_of,
     kind_of,
     lacks_partner,
@@ -30,7 +31,8 @@ from mediad.state import State, may_rejoin
 
 # How far back a file of the same name may be the other half of this one.
 RECENT_MS: Final = 24 * 3_600_000
-# How soon to look again whether the other half has come to rest.
+# How soon to look again whether the other half has come to rest. A film waits so much longer than a photo: the first
+# to go on is in the journal then, and the other finds it there.
 PEEK_MS: Final = 500
 UNFINISHED: Final = frozenset({"intake.truncated", "intake.empty"})
 VANISHED: Final = Inspection(
@@ -59,11 +61,12 @@ class Facts:
 
 async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
     facts = await _at_rest(assets, io)
+    known = {a.id: f for a, f in zip(assets, facts, strict=True)}
+    beside = _by_content_id(assets, known)
     partners = [
-        await _partners(a, f, io) if not isinstance(f, MediadError) else ()
+        await _partners(a, f, beside, io) if not isinstance(f, MediadError) else ()
         for a, f in zip(assets, facts, strict=True)
     ]
-    known = {a.id: f for a, f in zip(assets, facts, strict=True)}
     arriving = {p.asset.id: p.asset for ps in partners for p in ps if State.SEEN in p.position}
     strangers = [a for i, a in arriving.items() if i not in known]
     known |= dict(zip((a.id for a in strangers), await _at_rest(strangers, io), strict=True))
@@ -141,14 +144,31 @@ def _inspected(pair: tuple[Facts, tuple[Inspection, ...]]) -> Facts:
     return replace(facts, files=tuple(files))
 
 
-async def _partners(asset: Asset, facts: Facts, io: Ports) -> Sequence[Partner]:
+def _by_content_id(
+    assets: Sequence[Asset], known: Mapping[AssetId, Facts | MediadError]
+) -> Mapping[str, Sequence[Asset]]:
+    """Of this lot: what was inspected a moment ago is not in the journal yet."""
+    found: dict[str, list[Asset]] = {}
+    for asset in assets:
+        facts = known[asset.id]
+        if isinstance(facts, Facts) and _is_still(facts):
+            for content_id in content_ids(_as_found(asset, facts)):
+                found.setdefault(content_id, []).append(asset)
+    return found
+
+
+async def _partners(
+    asset: Asset, facts: Facts, beside: Mapping[str, Sequence[Asset]], io: Ports
+) -> Sequence[Partner]:
     if not _is_still(facts):
         return ()
     whole = _as_found(asset, facts)
-    since = facts.now - RECENT_MS
-    return await io.ledger.partners(
-        whole, sorted(content_ids(whole)), key_of(whole.originals[0]), since
-    )
+    ids, since = sorted(content_ids(whole)), facts.now - RECENT_MS
+    found = await io.ledger.partners(whole, ids, key_of(whole.originals[0]), since)
+    partners = {p.asset.id: p for p in found}
+    for other in (o for i in ids for o in beside[i] if o.id != asset.id):
+        partners.setdefault(other.id, Partner(other, frozenset({State.SEEN})))
+    return tuple(partners.values())
 
 
 def _others(
@@ -203,7 +223,7 @@ def _company(whole: Asset, facts: Facts) -> Verdict:
     """Everything stands still: is this a part of another asset, or must it wait for a part of its own?"""
     fits = {o.asset.id: may_join(o.asset, whole) for o in facts.others if o.is_still}
     joinable = [o for o in facts.others if o.asset.id in fits and fits[o.asset.id].ok]
-    hosts = [o.asset for o in joinable if o.is_open and o.asset.id < whole.id]
+    hosts = [o.asset for o in joinable if o.is_open and _comes_before(o, whole)]
     if hosts:
         host = min(hosts, key=lambda h: _distance(h, whole))
         return Merge(host.id, _grouped(host, whole, fits[host.id].why, facts.now))
@@ -215,7 +235,7 @@ def _company(whole: Asset, facts: Facts) -> Verdict:
                 min(until, facts.now + PEEK_MS),
                 f"{other.name} may belong to it and is still arriving",
             )
-    until = whole.seen_at + facts.group_ms
+    until = whole.seen_at + facts.group_ms + (PEEK_MS if is_video_only(whole) else 0)
     if lacks_partner(whole) and facts.now < until:
         return Wait(until, "its other half may still come")
     if is_sidecar_only(whole):
@@ -227,6 +247,11 @@ def _company(whole: Asset, facts: Facts) -> Verdict:
         kind_now=kind_of(whole.originals),
     )
     return Done(settled, State.SETTLED)
+
+
+def _comes_before(other: Other, whole: Asset) -> bool:
+    """One that has already gone on hosts whoever comes late, whatever their numbers."""
+    return not other.is_arriving or other.asset.id < whole.id
 
 
 def _distance(host: Asset, guest: Asset) -> tuple[bool, int, AssetId]:

@@ -1,0 +1,170 @@
+"""
+A small whole world for the stages: folders in memory, the real journal, the real engine's lots, a clock that obeys.
+
+A file's content says what it is: b"heic cid=A at=0 n=1" is a HEIC with that content identifier and capture time.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mediad.config import Settings
+from mediad.engine.desk import Desk
+from mediad.engine.lots import Lots
+from mediad.errors import MediadError
+from mediad.journal import Arrival, Journal, Standing
+from mediad.model import Asset, AssetId, Captured, Inspection, Media, Place, Site, SiteKey
+from mediad.ports import Encoder, Judgement, Ports, Recipe
+from mediad.stages import archive, clean, hash, settle, sort  # noqa: A004 - its name in the law
+from mediad.stages.verdict import Stage, Verdict
+from mediad.state import WHEN_OFF, State
+from mediad.testing.clock import StoppedClock
+from mediad.testing.files import MemoryFiles
+
+OURS: tuple[Stage[Any], ...] = (settle.STAGE, hash.STAGE, archive.STAGE, sort.STAGE, clean.STAGE)
+ROOT = Path("/nowhere")
+T = 4_102_444_800_000  # about when the clock starts
+
+
+@dataclass
+class PlainInspector:
+    """ports.Inspector for the contents of this world. `read` remembers what was opened."""
+
+    files: MemoryFiles
+    read: list[Place] = field(default_factory=list)
+
+    async def inspect(
+        self, places: Sequence[tuple[Place, str]]
+    ) -> Sequence[Inspection | MediadError]:
+        self.read += [p for p, _ in places]
+        return [self._one(self.files.files[p].content.decode("latin-1").split()) for p, _ in places]
+
+    def _one(self, words: list[str]) -> Inspection:
+        if not words:
+            return Inspection(None, flaw="intake.empty", flaw_detail="there is nothing in it")
+        if words[0] not in set(Media):
+            return Inspection(None)
+        said = dict(w.split("=", 1) for w in words[1:] if "=" in w)
+        captured = None
+        if "at" in said:
+            captured = Captured("2024-07-14T18:03:22", "+02:00", "exif", T + int(said["at"]))
+        return Inspection(
+            Media(words[0]),
+            extension=said.get("ext", f".{words[0]}"),
+            duration_s=float(said.get("long", "2")),
+            content_id=said.get("cid", ""),
+            captured=captured,
+            flaw=said.get("flaw", ""),
+            flaw_detail=said.get("flaw", ""),
+        )
+
+
+class NoEncoder(Encoder):
+    async def render(self, source: Place, candidate: Place, recipe: Recipe) -> None:
+        raise NotImplementedError
+
+    async def judge(self, source: Place, candidate: Place, recipe: Recipe) -> Judgement | None:
+        raise NotImplementedError
+
+
+class World:
+    def __init__(self, journal: Journal, clock: StoppedClock, settings: Settings) -> None:
+        self.clock = clock
+        self.journal = journal
+        self.files = MemoryFiles(clock)
+        self.inspector = PlainInspector(self.files)
+        self.settings = settings
+        self.down: list[str] = []
+
+    def ports(self) -> Ports:
+        return Ports(
+            self.clock, self.files, self.inspector, NoEncoder(), self.journal, self.settings
+        )
+
+    # -- what people do -----------------------------------------------------------------------------
+
+    async def drop(self, key: str, content: str, *, arrive: bool = True) -> AssetId | None:
+        """A file appears in incoming, and unless told otherwise the watcher sees it."""
+        self.files.drop(Site.INCOMING, key, content.encode("latin-1"))
+        return await self.arrive(key) if arrive else None
+
+    async def arrive(self, key: str) -> AssetId | None:
+        file = self.files.files[Place(Site.INCOMING, SiteKey(key))]
+        name = key.rpartition("/")[2]
+        arrival = Arrival(SiteKey(key), name, len(file.content), file.mtime_ns)
+        [asset] = await self.journal.arrive([arrival])
+        return asset
+
+    # -- what mediad does -----------------------------------------------------------------------------
+
+    async def run(self, *stages: Stage[Any], patience_s: float = 3600) -> None:
+        """Until nothing is due within that time; waiting costs nothing."""
+        chosen = stages or OURS
+        until = self.clock.now() + patience_s * 1000
+        lots = Lots(
+            self.journal, self.ports, link_is_down=lambda s, _: self.down.append(s), halt=self._halt
+        )
+        while True:
+            moved = [await self._turn(lots, stage) for stage in chosen]
+            if any(moved):
+                continue
+            dues = [await self.journal.next_due(s.at) for s in chosen]
+            due = min((d for d in dues if d is not None), default=None)
+            if due is None or due > until or self.down:
+                return
+            self.clock.advance(max(0.001, (due - self.clock.now()) / 1000))
+
+    async def _turn(self, lots: Lots, stage: Stage[Any]) -> int:
+        page = await self.journal.work(stage.at, self.clock.now(), 256)
+        return await lots.work(Desk(stage), page) if page else 0
+
+    async def _halt(self) -> None:
+        return
+
+    async def rule(self, stage: Stage[Any], asset: AssetId | None) -> Verdict | MediadError:
+        """What the stage would say now: look and decide, without act."""
+        found = await self.asset(asset)
+        [facts] = await stage.look([found], self.ports())
+        return facts if isinstance(facts, MediadError) else stage.decide(found, facts)
+
+    # -- what there is ----------------------------------------------------------------------------
+
+    async def asset(self, asset: AssetId | None) -> Asset:
+        assert asset is not None
+        found = await self.journal.asset(asset)
+        assert found is not None
+        return found
+
+    async def states(self, asset: AssetId | None) -> set[State]:
+        assert asset is not None
+        return {s.state for s in await self.journal.standing(asset)}
+
+    async def standing(self, asset: AssetId | None, state: State) -> Standing:
+        assert asset is not None
+        [found] = [s for s in await self.journal.standing(asset) if s.state is state]
+        return found
+
+    async def told(self, asset: AssetId | None) -> Mapping[str, Any]:
+        """The last evidence in its history."""
+        assert asset is not None
+        return (await self.journal.history(asset))[-1].evidence
+
+    def everything(self) -> list[bytes]:
+        return [f.content for f in self.files.files.values()]
+
+
+@asynccontextmanager
+async def world(folder: Path, **sections: Mapping[str, object]) -> AsyncIterator[World]:
+    """`sections`: the configuration, where it is not the default."""
+    clock = StoppedClock()
+    settings = Settings.model_validate({"root": ROOT, **sections})
+    off = {stage: "off here" for _, stage in WHEN_OFF if stage not in {s.name for s in OURS}}
+    journal = Journal.open(
+        folder / "journal.db", clock, law=settings.law, off=lambda: {**off, **settings.off()}
+    )
+    try:
+        yield World(journal, clock, settings)
+    finally:
+        await journal.close()
