@@ -87,3 +87,20 @@ def test_the_day_that_a_camera_writes_is_claimed(tmp_path: Path) -> None:
     assert dates(read(tmp_path, forge.movie(extra=user))) == {
         "quicktime:ContentCreateDate": "2018-02-21 23:30:18+0100"
     }
+
+
+def test_a_film_in_fragments_tells_its_length_elsewhere(tmp_path: Path) -> None:
+    picture = forge.track(32, 4)
+    extends = forge.box(b"mvex", forge.full(b"mehd", struct.pack(">I", 1200)))
+    index = forge.box(b"moov", forge.mvhd(length=0), picture, extends)
+    film = forge.box(b"ftyp", b"iso5", bytes(4)) + index + forge.box(b"mdat", bytes(50))
+    assert read(tmp_path, film).duration_s == 2.0
+
+
+def test_samples_in_another_file_are_no_cut_here(tmp_path: Path) -> None:
+    elsewhere = forge.full(b"dref", struct.pack(">I", 1), forge.full(b"url ", b"file:///x\0"))
+    table = forge.box(b"stbl", forge.full(b"stco", struct.pack(">II", 1, 1 << 30)))
+    track = forge.box(
+        b"trak", forge.box(b"mdia", forge.box(b"minf", forge.box(b"dinf", elsewhere), table))
+    )
+    assert read(tmp_path, forge.movie(extra=track)).cut == ""

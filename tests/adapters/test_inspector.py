@@ -1,5 +1,6 @@
 """Guards intake: sound files pass, broken ones are named, and no bytes whatsoever make the inspector stumble."""
 
+import errno
 import json
 import os
 import random
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mediad.adapters.inspector import MAX_PIXELS, FileInspector
+from mediad.adapters.exiftool import ExifTool
+from mediad.adapters.inspector import MAX_PIXELS, FileInspector, _unreachable
 from mediad.errors import MediadError, Refused, Retryable
 from mediad.model import Inspection, Media, Place, Site, SiteKey
 from mediad.policy.dates import believe
@@ -36,10 +38,13 @@ MEDIA_OF = {
 }  # fmt: skip
 
 
-def inspector(root: Path, max_pixels: int = MAX_PIXELS) -> FileInspector:
+def inspector(
+    root: Path, max_pixels: int = MAX_PIXELS, exiftool: ExifTool | None = None
+) -> FileInspector:
     return FileInspector(
         lambda place: root / place.key,
         believe=lambda claims, name: believe(claims, now=NOW, name=name),
+        exiftool=exiftool,
         max_pixels=max_pixels,
     )
 
@@ -215,6 +220,45 @@ async def test_one_bad_member_never_spoils_its_lot(tmp_path: Path) -> None:
     assert good == again
     assert isinstance(gone, Retryable)
     assert gone.code == "io.gone"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOENT, "io.gone"),
+        (errno.EIO, "io.error"),
+        (errno.ESTALE, "io.error"),
+        (errno.ELOOP, "intake.not_regular"),
+    ],
+)
+def test_what_the_system_says_gets_our_own_code(number: int, code: str) -> None:
+    answer = _unreachable(OSError(number, os.strerror(number)), "IMG_\udcff.jpg")
+    assert isinstance(answer, MediadError)
+    assert answer.code == code
+    assert str(answer).encode()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_closed_door_is_a_flaw_of_the_file(number: int) -> None:
+    answer = _unreachable(OSError(number, os.strerror(number)), "a.jpg")
+    assert isinstance(answer, Inspection)
+    assert answer.flaw == "intake.unreadable"
+
+
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:DateTimeOriginal="2005-06-09T20:09:27"/>
+</rdf:RDF></x:xmpmeta>"""
+
+
+@pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is not here")
+async def test_exiftool_dates_what_our_own_readers_cannot(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(forge.tiff({0x0100: forge.short(9), 0x02BC: (1, XMP)}))
+    looking = inspector(tmp_path, exiftool=ExifTool())
+    (seen,) = await looking.inspect([(Place(Site.INCOMING, SiteKey("a.tif")), "a.tif")])
+    looking.close()
+    assert isinstance(seen, Inspection)
+    assert seen.captured is not None
+    assert seen.captured.local == "2005-06-09T20:09:27"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
