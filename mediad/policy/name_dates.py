@@ -27,7 +27,7 @@ _TWELVE = re.compile(  # Screen Shot 2019-07-04 at 3.04.05 PM
     r"[\s\u202f_]?(?P<half>[AP])M",
     re.IGNORECASE,
 )
-_MADE = r"(?:IMG|VID|AUD|MVIMG|PANO|BURST|PHOTO|VIDEO|FOTO|DSC|WP|SCREENSHOT|SCAN|SIGNAL|DJI|C360)"
+_MADE = r"(?:IMG|VID|AUD|MVIMG|PANO|BURST|(?:PH|F)OTO|VIDEO|DSC|WP|SCREENSHOT|SCAN|SIGNAL|DJI|C360)"
 _DAY = re.compile(  # IMG-20190101-WA0001, 2019-07-04 birthday
     rf"(?:(?<![A-Za-z]){_MADE}[-_ ]?|(?<!\d)(?=\d{{4}}-)|(?<!\d)(?=\d{{4}}_)|(?<!\d)(?=\d{{4}}\.)){_YMD}(?!\d)",
     re.IGNORECASE,
