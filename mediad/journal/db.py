@@ -2,8 +2,8 @@
 One thread writes, a few read, nobody else opens the file.
 
 Natural group commit: whatever queued while the last commit was on its way to the disk goes into the next one, so
-that the price of durability is per group. There is no timer. Each item has a savepoint of its own: one that fails
-does so alone. docs/decisions/0001-journal-writer-thread.md says why this is not aiosqlite.
+that the price of durability is per group. There is no timer. An item that fails does so alone, at its savepoint.
+docs/decisions/0001-journal-writer-thread.md says why this is not aiosqlite.
 """
 
 import asyncio
@@ -155,7 +155,11 @@ class Writer:
         self._tape.turn_back(start)
 
     def _call(self, call: _Call) -> list[Any] | BaseException:
+        """All items at once; if one of them fails, none was, and then each by itself: a savepoint has its price."""
         try:
+            together = self._item(lambda: [item() for item in call.items])
+            if isinstance(together, list):
+                return together
             return [self._item(item) for item in call.items]
         except sqlite3.Error:
             raise
