@@ -40,7 +40,7 @@ def main() -> None:
     while (job := receive(sys.stdin.buffer)) is not None:
         answer = _done(job)
         answer["rss_bytes"] = _rss_bytes()
-        _send(answers, answer)
+        send(answers, answer)
 
 
 def receive(stream: BinaryIO) -> dict[str, Any] | None:
@@ -52,7 +52,7 @@ def receive(stream: BinaryIO) -> dict[str, Any] | None:
     return message
 
 
-def _send(stream: BinaryIO, message: Mapping[str, Any]) -> None:
+def send(stream: BinaryIO, message: Mapping[str, Any]) -> None:
     data = json.dumps(message).encode()
     stream.write(len(data).to_bytes(4, "big") + data)
     stream.flush()

@@ -106,3 +106,11 @@ def decoded(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     image.load()
     return image
+
+
+@cache
+def black_heic() -> bytes:
+    """As `heic`, but nothing to see."""
+    out = io.BytesIO()
+    Image.new("RGB", (640, 480)).save(out, "HEIF", quality=95, chroma="420")
+    return out.getvalue()

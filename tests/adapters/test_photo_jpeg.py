@@ -1,0 +1,176 @@
+"""Guards that a JPEG's rendition is smaller, honest and complete, and that damage is never re-coded."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mediad.adapters import photo_jpeg
+from mediad.adapters.photo_gates import Failed
+from mediad.errors import MediadError, NeedsOperator, Refused
+from tests.adapters import stills
+
+QUALITIES = ("auto", "jpegli", "pillow")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.jpg"
+    path.write_bytes(stills.usual())
+    return path
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target.jpg"
+
+
+def code_of(source: Path, target: Path, encoder: str = "auto") -> str:
+    with pytest.raises(MediadError) as no:
+        photo_jpeg.render(source, target, 75, encoder)
+    assert not target.exists()
+    return no.value.code
+
+
+@pytest.mark.parametrize("encoder", QUALITIES)
+def test_a_rendition_is_smaller_and_passes_every_gate(
+    source: Path, target: Path, encoder: str
+) -> None:
+    figures = photo_jpeg.render(source, target, 75, encoder)
+    assert figures["encoder"] == ("pillow" if encoder == "pillow" else "jpegli")
+    assert target.stat().st_size < source.stat().st_size * 0.8
+    assert photo_jpeg.judge(source, target)["worst_block"]
+
+
+def test_without_jpegli_pillow_does_it(
+    source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_jpeg, "jpegli", None)
+    assert photo_jpeg.render(source, target, 75, "auto")["encoder"] == "pillow"
+    target.unlink()
+    with pytest.raises(NeedsOperator):
+        photo_jpeg.render(source, target, 75, "jpegli")
+
+
+@pytest.mark.parametrize("image", [stills.picture().convert("L"), stills.picture()])
+def test_gray_stays_gray_and_full_colour_stays_full(
+    source: Path, target: Path, image: Image.Image
+) -> None:
+    source.write_bytes(stills.jpeg(image, sampling=0))
+    assert photo_jpeg.render(source, target, 65, "auto")["encoder"] == "pillow"
+    assert stills.decoded(target.read_bytes()).mode == image.mode
+    photo_jpeg.judge(source, target)
+
+
+def test_a_second_rendition_of_the_same_quality_is_not_worth_it(source: Path, target: Path) -> None:
+    photo_jpeg.render(source, target, 75, "auto")
+    source.write_bytes(target.read_bytes())
+    photo_jpeg.render(source, target, 75, "auto")
+    assert target.stat().st_size > source.stat().st_size * 0.9
+
+
+def test_what_would_grow_is_left_as_it_is(source: Path, target: Path) -> None:
+    source.write_bytes(stills.jpeg(quality=20))
+    assert code_of(source, target) == "compress.larger"
+
+
+def test_an_unknown_structure_is_left_as_it_is(source: Path, target: Path) -> None:
+    source.write_bytes(stills.jpeg() + b"who knows what")
+    assert code_of(source, target) == "compress.not_understood"
+
+
+def test_too_many_pixels_are_not_decoded(source: Path, target: Path) -> None:
+    data = bytearray(stills.jpeg())
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = b"\xf0\xf0\xf0\xf0"
+    source.write_bytes(data)
+    assert code_of(source, target) == "compress.too_large"
+
+
+@pytest.mark.parametrize("encoder", QUALITIES)
+def test_a_truncated_picture_is_left_as_it_is(source: Path, target: Path, encoder: str) -> None:
+    whole = stills.jpeg()
+    source.write_bytes(whole[: len(whole) // 2] + b"\xff\xd9")
+    assert code_of(source, target, encoder) == "compress.source_damaged"
+
+
+@pytest.mark.parametrize("lost", [50, 512, 2000])
+def test_a_picture_with_a_hole_is_left_as_it_is(source: Path, target: Path, lost: int) -> None:
+    whole = stills.jpeg()
+    source.write_bytes(whole[: len(whole) // 2] + whole[len(whole) // 2 + lost :])
+    assert code_of(source, target) == "compress.source_damaged"
+
+
+def poisons() -> dict[str, tuple[bytes, str]]:
+    """What encoders with a bad day leave behind, and the gate that must stop each."""
+    usual, coded = stills.usual(), stills.jpeg(quality=75)
+    made = stills.usual(coded)
+    black = stills.jpeg(Image.new("RGB", (640, 480)))
+    other = stills.jpeg(stills.picture().transpose(Image.Transpose.ROTATE_180), quality=75)
+    return {
+        "empty": (b"", "compress.unreadable"),
+        "truncated": (made[: len(made) // 2], "compress.unreadable"),
+        "cut within the scan": (stills.usual(coded[: len(coded) // 2] + b"\xff\xd9"), "compress.picture"),
+        "black": (stills.usual(black), "compress.picture"),
+        "another picture": (stills.usual(other), "compress.picture"),
+        "wrong size": (stills.usual(stills.jpeg(stills.picture(480, 640))), "compress.dimensions"),
+        "gray": (stills.usual(stills.jpeg(stills.picture().convert("L"))), "compress.dimensions"),
+        "no metadata": (coded, "compress.tags"),
+        "another comment": (made.replace(b"a comment", b"a COMMENT"), "compress.tags"),
+        "no trailer": (made[: -len(stills.SAMSUNG)], "compress.tags"),
+        "as it was": (usual, "compress.larger"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(poisons()))
+def test_a_poisoned_rendition_is_stopped(source: Path, target: Path, name: str) -> None:
+    data, code = poisons()[name]
+    target.write_bytes(data)
+    with pytest.raises(Failed) as no:
+        photo_jpeg.judge(source, target)
+    assert no.value.code == code
+
+
+def test_a_gain_map_that_cannot_be_found_any_more_is_stopped(source: Path, target: Path) -> None:
+    source.write_bytes(stills.with_gain_map())
+    photo_jpeg.render(source, target, 75, "auto")
+    photo_jpeg.judge(source, target)
+    data = bytearray(target.read_bytes())
+    at = data.index(b"MPF\0") + 4 + 8 + 2 + 24 + 4 + 16 + 8
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") - 1).to_bytes(4, "little")
+    target.write_bytes(data)
+    with pytest.raises(Failed) as no:
+        photo_jpeg.judge(source, target)
+    assert no.value.code in {"compress.tags", "compress.unreadable"}
+
+
+@pytest.mark.parametrize(("pillow", "own"), [(85, 88), (75, 78), (65, 63), (70, 70), (100, 100)])
+def test_qualities_mean_the_same_look(pillow: int, own: int) -> None:
+    assert photo_jpeg.jpegli_quality(pillow) == own
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("jpeg_iphone/iphone_hdr_NO.jpg", 0.45),
+        ("jpeg_gainmap/ultraHDR.jpg", 0.6),
+        ("jpeg_gainmap/01.jpg", 0.9),
+        ("jpeg_camera/HMD_Nokia_8.3_5G.jpg", 0.45),
+    ],
+)
+def test_real_photos_shrink_and_pass(
+    shared_media: Path, target: Path, name: str, most: float
+) -> None:
+    source = shared_media / name
+    photo_jpeg.render(source, target, 75, "auto")
+    assert target.stat().st_size < source.stat().st_size * most
+    photo_jpeg.judge(source, target)
+
+
+@pytest.mark.parametrize(
+    "name", ["jpeg_broken/hopper_bad_exif.jpg", "jpeg_motion/ss-motion-photo-shortened.jpg"]
+)
+def test_real_damage_is_left_as_it_is(shared_media: Path, target: Path, name: str) -> None:
+    with pytest.raises(Refused) as no:
+        photo_jpeg.render(shared_media / name, target, 75, "auto")
+    assert no.value.code == "compress.source_damaged"
