@@ -25,6 +25,7 @@ from mediad.adapters.clock import SystemClock
 from mediad.adapters.durable import DurableFiles
 from mediad.adapters.encoder import WorkerEncoder
 from mediad.adapters.exiftool import ExifTool
+from mediad.adapters.host import check_host
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.roots import Enrolment, Roots
@@ -38,6 +39,8 @@ from mediad.policy.litter import litter
 from mediad.policy.problems import Problem, Problems
 from mediad.ports import Ports
 from mediad.service import Parts, Service
+from mediad.service.answers import FindingDoc
+from mediad.service.doctor import finding
 from mediad.stages.registry import STAGES
 from mediad.state import WHEN_OFF, Workflow
 from mediad.watchers import incoming, mounts
@@ -95,6 +98,7 @@ class House:
         self.journal = journal
         self.clock = clock
         self.problems = Problems()
+        self.stopping = anyio.Event()
         self._root = root
         settings = rules.settings
         self.roots = Roots(
@@ -166,6 +170,10 @@ class House:
             await mounts.ask_about(self.engine, self.roots, Site.ARCHIVE)
         return [f"made {path}" for path in made]
 
+    async def check_host(self) -> Sequence[FindingDoc]:
+        findings = await check_host(self.rules.settings)
+        return [finding(f.code, f.message, level=f.level, remedy=f.remedy) for f in findings]
+
     def _complain(self, faults: Sequence[Fault]) -> None:
         what = "; ".join(map(str, faults))
         remedy = (
@@ -229,28 +237,52 @@ async def open_house(loaded: Loaded, root: Path | None) -> AsyncIterator[House]:
 
 async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
     """Until a signal, or with `once` until nothing is left to do. Returns the exit code."""
-    async with open_house(loaded, root) as house, anyio.create_task_group() as tasks:
-        log.info("daemon.starting", version=__version__, root=str(loaded.settings.root), once=once)
-        await house.journal.reconsider()
-        for site in (Site.ARCHIVE, Site.LIBRARY):
-            await mounts.ask_about(house.engine, house.roots, site)
-        if once:
-            code = await _once(house, tasks)
-        else:
-            code = await _serve(house, tasks)
-        tasks.cancel_scope.cancel()
-        log.info("daemon.stopped", code=code)
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async with open_house(loaded, root) as house, anyio.create_task_group() as tasks:
+            log.info(
+                "daemon.starting", version=__version__, root=str(loaded.settings.root), once=once
+            )
+            tasks.start_soon(_hear, house, signals)
+            await house.journal.reconsider()
+            for site in house.roots.guarded:
+                await mounts.ask_about(house.engine, house.roots, site)
+            code = await (_once(house) if once else _serve(house, tasks))
+            tasks.cancel_scope.cancel()
+            log.info("daemon.stopped", code=code)
     return code
 
 
-async def _once(house: House, tasks: TaskGroup) -> int:
-    tasks.start_soon(_stop_on_signal, house)
+async def _hear(house: House, signals: AsyncIterator[signal.Signals]) -> None:
+    """SIGTERM and SIGINT end it, SIGHUP reloads."""
+    async for number in signals:
+        if number is signal.SIGHUP:
+            await house.reload()
+            continue
+        sdnotify.SystemdNotifier().notify("STOPPING=1")
+        log.info("daemon.stopping", signal=signal.Signals(number).name)
+        # A thread that hangs in a dead mount cannot be cancelled. Ending under it is safe: a kill at any moment is.
+        _end_by_force_after(house.rules.settings.shutdown_seconds + 3)
+        house.engine.stop()
+        house.stopping.set()
+
+
+async def _once(house: House) -> int:
     await house.rescan()
     async with anyio.create_task_group() as work:
         work.start_soon(house.engine.run)
+        work.start_soon(_end_when_told, house, work)
         await house.engine.until_idle(retries_count=False)
         house.engine.stop()
+        house.stopping.set()
     return 0 if await _all_settled(house) else 1
+
+
+async def _end_when_told(house: House, work: TaskGroup) -> None:
+    """Let what runs finish, for as long as the configuration says; then leave it to the next start."""
+    await house.stopping.wait()
+    with anyio.move_on_after(house.rules.settings.shutdown_seconds):
+        await house.engine.until_quiet()
+    work.cancel_scope.cancel()
 
 
 async def _serve(house: House, tasks: TaskGroup) -> int:
@@ -276,17 +308,11 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     log.info("daemon.ready", socket=str(settings.socket_path))
     async with anyio.create_task_group() as work:
         work.start_soon(house.engine.run)
-        await _stop_on_signal(house)
-        patience = house.rules.settings.shutdown_seconds
-        _end_by_force_after(patience + 3)
-        with anyio.move_on_after(patience):
-            await house.engine.until_quiet()
-        work.cancel_scope.cancel()
+        work.start_soon(_end_when_told, house, work)
     return 0
 
 
 def _end_by_force_after(seconds: float) -> None:
-    """A thread that hangs in a dead mount cannot be cancelled. Ending under it is safe: a kill at any moment is."""
     timer = threading.Timer(seconds, os._exit, (0,))
     timer.daemon = True
     timer.start()
@@ -300,19 +326,6 @@ async def _watch_incoming(house: House) -> None:
             house.engine.link_is_down(Site.INCOMING, fault)
 
     await incoming.watch(house.drop, house.journal, house.clock, house.ports, tell)
-
-
-async def _stop_on_signal(house: House) -> None:
-    """SIGTERM and SIGINT end it, SIGHUP reloads."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async for number in signals:
-            if number is signal.SIGHUP:
-                await house.reload()
-                continue
-            sdnotify.SystemdNotifier().notify("STOPPING=1")
-            log.info("daemon.stopping", signal=signal.Signals(number).name)
-            house.engine.stop()
-            return
 
 
 async def _all_settled(house: House) -> bool:

@@ -182,11 +182,18 @@ class Lots:
             log.warning("asset.held", asset=work.asset.id, stage=desk.stage.name, code=fault.code)
             return Park(work.asset.id, desk.lane, "held", None, *text, failed_attempt=True)
         attempts = work.attempts + 1
-        if backoff.gives_up(attempts):
+        rules = io.settings.workflow
+        if backoff.gives_up(attempts, rules.retries):
             log.warning("asset.failed", asset=work.asset.id, stage=desk.stage.name, code=fault.code)
             return Park(work.asset.id, desk.lane, "failed", None, *text, failed_attempt=True)
         asked = fault.after_s if isinstance(fault, Retryable) else None
-        pause = asked if asked is not None else backoff.retry_after(attempts, io.clock.jitter())
+        pause = (
+            asked
+            if asked is not None
+            else backoff.retry_after(
+                attempts, io.clock.jitter(), rules.retry_seconds, rules.retry_longest_minutes * 60
+            )
+        )
         log.info(
             "asset.retry", asset=work.asset.id, stage=desk.stage.name, code=fault.code,
             attempt=attempts, after_s=round(pause, 1),

@@ -10,6 +10,7 @@ from mediad.engine import Engine
 from mediad.journal import Journal
 from mediad.policy.problems import Problems
 from mediad.ports import Ports
+from mediad.service.answers import FindingDoc
 
 
 class Orders(Protocol):
@@ -21,6 +22,10 @@ class Orders(Protocol):
 
     async def reload(self) -> Sequence[Fault]:
         """Read the configuration anew. Faults: what is wrong with it; the old one is still in force."""
+        ...
+
+    async def check_host(self) -> Sequence[FindingDoc]:
+        """What only the adapters can see of this machine: versions, decoders, limits."""
         ...
 
     async def enrol(self, folder: Path, *, force: bool) -> Sequence[str]:

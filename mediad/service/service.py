@@ -115,6 +115,7 @@ class Service:
         findings = await anyio.to_thread.run_sync(
             partial(host_findings, loaded.settings, loaded.file)
         )
+        findings += await self._parts.orders.check_host()
         try:
             await self._journal.check()
             findings.append(finding("journal.sound", "the journal is sound"))

@@ -43,7 +43,7 @@ def test_broken_files_are_kept_in_quarantine_with_a_reason_and_stop_nobody(tmp_p
             "cut.jpg": "intake.truncated",
             "cut.mov": "intake.truncated",
         }.items():
-            assert ended_in(whole, name) == ("intake.quarantined", code), name
+            assert ended_in(whole, name) == ("quarantined", code), name
         counts = whole.ask("status")["assets"]
         assert (counts["completed"], counts["quarantined"], counts["failed"]) == (5, 5, 0)
 
@@ -72,7 +72,7 @@ def test_strange_names_are_carried_byte_for_byte_and_never_become_paths(tmp_path
         plain.rename(whole.incoming / os.fsdecode(name))
     assert whole.once().returncode == 0
     assert hashes(whole.archive) == sorted(made)
-    assert len([p for p in whole.library.rglob("*") if p.is_file()]) == len(STRANGE)
+    assert len(hashes(whole.library)) == len(STRANGE)
     outside = {p.name for p in tmp_path.iterdir()}
     assert outside <= {
         "incoming", "pixel_sync", "nas_archive", "processing", "library", "icloud_delete", "bridge",
@@ -135,10 +135,10 @@ def test_litter_is_left_alone(tmp_path: Path) -> None:
 def test_a_full_archive_pauses_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     whole = Whole(tmp_path, MEDIAD_SAFETY__RESERVE="64 KiB", MEDIAD_COMPRESS__ENABLED="false")
     whole.archive.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", whole.archive], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", whole.archive], check=True)
     try:
         for n in range(8):
-            jpeg(whole.incoming / f"IMG_{n}.JPG", n, size=(400, 300))
+            jpeg(whole.incoming / f"IMG_{n}.JPG", n, size=(1600, 1200))
         dropped = hashes(whole.incoming)
         with whole.running():
             whole.until(lambda: whole.ask("status")["links"]["archive"]["state"] == "down")
@@ -164,7 +164,7 @@ def test_nothing_is_written_below_a_mount_point_whose_mount_is_gone(tmp_path: Pa
     jpeg(whole.incoming / "second.jpg", 2)
     with whole.running():
         whole.until(lambda: whole.ask("status")["links"]["archive"]["state"] == "down")
-        assert whole.ctl("wait", "--idle", "--timeout", "20", check=False).returncode == 1
+        assert whole.ctl("wait", "--idle", "--timeout", "3", check=False).returncode == 4
         assert list(whole.archive.iterdir()) == []
         assert any(p["code"] == "archive.unmounted" for p in whole.ask("status")["problems"])
         subprocess.run(mount, check=True)

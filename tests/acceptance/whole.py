@@ -42,10 +42,10 @@ class Whole:
         return done
 
     def start(self) -> subprocess.Popen[bytes]:
-        log = (self.root / "daemon.log").open("ab")
-        return subprocess.Popen(
-            [BIN / "mediad", "--root", self.root], env=self.env, stdout=log, stderr=log
-        )
+        with (self.root / "daemon.log").open("ab") as log:
+            return subprocess.Popen(
+                [BIN / "mediad", "--root", self.root], env=self.env, stdout=log, stderr=log
+            )
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:

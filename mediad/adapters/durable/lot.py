@@ -28,6 +28,8 @@ _FEW: Final = (
 Answer = MediadError | None
 CHANGED: Final = "the file is not what it was when mediad looked at it; nothing was removed, it is looked at again"
 
+SMALL_DISK: Final = 50  # of a small disk no more than this part is kept free
+
 
 @dataclass(slots=True, eq=False)
 class Member:
@@ -230,7 +232,8 @@ class Lot:
         """Stop with room to spare, before the file system has to say no."""
         with self._lock:
             if self._left is None:
-                self._left = free_of(self.target) - self._reserve
+                free, total = room_of(self.target)
+                self._left = free - min(self._reserve, total // SMALL_DISK)
             if size > self._left:
                 raise _full(self.target.site, size)
             self._left -= size
@@ -338,8 +341,13 @@ class Lot:
 
 
 def free_of(root: Root) -> int:
+    return room_of(root)[0]
+
+
+def room_of(root: Root) -> tuple[int, int]:
+    """Bytes free for us, and in all."""
     room = os.fstatvfs(root.fd)
-    return room.f_bavail * room.f_frsize
+    return room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
 
 
 def _full(site: Site, size: int) -> NeedsOperator:
