@@ -254,14 +254,17 @@ async def test_a_lot_shares_its_sync(folders: Folders) -> None:
     assert syncs == ["syncfs", "fsync folders"]
 
 
-async def test_a_reserve_is_left_free(folders: Folders) -> None:
-    files = folders.files(reserve=1 << 60)
-    wish = folders.put(folders.drop(Site.SPOOL, "a.jpg", b"picture"), Site.ARCHIVE, "a.jpg")
-    (answer,) = await files.copy([wish])
-    assert isinstance(answer, NeedsOperator)
-    assert (answer.code, answer.site) == ("space.full", "archive")
-    assert folders.under(Site.ARCHIVE) == {}
-    assert await files.free_bytes(Site.ARCHIVE) > 0
+async def test_a_reserve_is_left_free(tmp_path: Path) -> None:
+    nas = tmp_path / "nas"
+    with mounted(nas, "size=1m"):
+        folders = Folders(tmp_path, archive=nas)
+        files = folders.files(reserve=1 << 60)
+        free = await files.free_bytes(Site.ARCHIVE)
+        big = folders.drop(Site.SPOOL, "a.jpg", os.urandom(free - 8192))
+        (answer,) = await files.copy([folders.put(big, Site.ARCHIVE, "a.jpg")])
+        assert isinstance(answer, NeedsOperator)
+        assert (answer.code, answer.site) == ("space.full", "archive")
+        assert _tree(nas) == {}
 
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "socket", "folder"])
