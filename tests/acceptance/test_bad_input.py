@@ -30,7 +30,7 @@ def test_broken_files_are_kept_in_quarantine_with_a_reason_and_stop_nobody(tmp_p
     (whole.incoming / "text.jpg").write_text("<html>not a picture</html>")
     (whole.incoming / "cut.jpg").write_bytes(jpeg(tmp_path / "t.jpg", 99).read_bytes()[:-300])
     whole_film = movie(tmp_path / "t.mov").read_bytes()
-    (whole.incoming / "cut.mov").write_bytes(whole_film[: len(whole_film) // 2])
+    (whole.incoming / "broken_off.mov").write_bytes(whole_film[: len(whole_film) // 2])
     dropped = hashes(whole.incoming)
     whole.once()
     assert hashes(whole.archive) == kept
@@ -41,7 +41,7 @@ def test_broken_files_are_kept_in_quarantine_with_a_reason_and_stop_nobody(tmp_p
             "note.txt": "intake.not_media",
             "text.jpg": "intake.not_media",
             "cut.jpg": "intake.truncated",
-            "cut.mov": "intake.truncated",
+            "broken_off.mov": "intake.truncated",
         }.items():
             assert ended_in(whole, name) == ("quarantined", code), name
         counts = whole.ask("status")["assets"]
@@ -135,10 +135,10 @@ def test_litter_is_left_alone(tmp_path: Path) -> None:
 def test_a_full_archive_pauses_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     whole = Whole(tmp_path, MEDIAD_SAFETY__RESERVE="64 KiB", MEDIAD_COMPRESS__ENABLED="false")
     whole.archive.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", whole.archive], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", whole.archive], check=True)
     try:
-        for n in range(8):
-            jpeg(whole.incoming / f"IMG_{n}.JPG", n, size=(1600, 1200))
+        for n in range(16):
+            jpeg(whole.incoming / f"IMG_{n}.JPG", n, size=(400, 300))
         dropped = hashes(whole.incoming)
         with whole.running():
             whole.until(lambda: whole.ask("status")["links"]["archive"]["state"] == "down")

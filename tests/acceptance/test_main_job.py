@@ -55,8 +55,8 @@ def test_explain_tells_the_whole_story_in_the_words_of_the_contract(tmp_path: Pa
     [original] = [f for f in story["files"] if f["role"] == "primary"]
     assert (original["name"], original["size"], original["blake3"]) == ("IMG_7.JPG", size, digest)
     assert any(c["site"] == "archive" and c["blake3"] == digest for c in story["copies"])
-    assert story["position"]["archive"] == "archive.verified"
-    assert story["position"]["library"] == "library.sorted"
+    assert story["position"]["archive"] == "verified"
+    assert story["position"]["library"] == "sorted"
     assert [h["seq"] for h in story["history"]] == sorted(h["seq"] for h in story["history"])
     assert {"intake.seen", "intake.settled", "intake.hashed", "archive.verified"} <= {
         h["to"] for h in story["history"]
