@@ -218,7 +218,6 @@ _LAWFUL: Final = frozenset(TRANSITIONS)
 _NEXT: Final = {s: tuple(t for t in TRANSITIONS if t.at is s) for s in State}
 # Sent back by a person or a re-check, not by the lane's own progress: does not keep a state from being final.
 _BACKWARD: Final = frozenset({"join", "scrub"})
-_DESTRUCTIVE: Final = frozenset({S.CLEANED, S.MARKED, S.DELETED})
 
 
 def holds(when: tuple[frozenset[State], ...], position: Position) -> bool:
@@ -280,5 +279,5 @@ def is_final(state: State) -> bool:
 
 
 def may_rejoin(position: Position) -> bool:
-    """May a late half still join? Not once anything of the asset was given away or cleaned."""
-    return bool(position & {S.SEEN, S.SETTLED, S.HASHED}) and not position & _DESTRUCTIVE
+    """May a late half still join? Not once the working copy is cleaned away. What iCloud lost meanwhile is no bar."""
+    return bool(position & {S.SEEN, S.SETTLED, S.HASHED}) and S.CLEANED not in position
