@@ -126,20 +126,20 @@ async def ours(path: Path, lot: int) -> float:
     return ASSETS * len(ROUTE) / took
 
 
-def raw(path: Path) -> float:
-    """A loop without a daemon: one UPDATE and one INSERT a transition, 128 of them a commit, same durability."""
+def raw(path: Path, group: int, assets: int) -> float:
+    """A loop without a daemon: one UPDATE and one INSERT a transition, `group` of them a commit, same durability."""
     plain = sqlite3.connect(path, isolation_level=None)
     plain.execute("PRAGMA synchronous = FULL")
     top: int = plain.execute("SELECT max(id) FROM file").fetchone()[0] or 0
     plain.execute("BEGIN")
-    files = range(top + 1, top + 1 + ASSETS)
+    files = range(top + 1, top + 1 + assets)
     plain.executemany("INSERT INTO file VALUES (?, 'intake.seen', 0)", [(f,) for f in files])
     plain.execute("COMMIT")
     began = time.monotonic()
-    for first in range(0, ASSETS, IN_FLIGHT):
+    for first in range(0, assets, group):
         for step in ROUTE:
             plain.execute("BEGIN")
-            for file in files[first : first + IN_FLIGHT]:
+            for file in files[first : first + group]:
                 plain.execute(
                     "UPDATE file SET state = ?, due = 1 WHERE id = ?", (step.then.value, file)
                 )
@@ -150,7 +150,7 @@ def raw(path: Path) -> float:
             plain.execute("COMMIT")
     took = time.monotonic() - began
     plain.close()
-    return ASSETS * len(ROUTE) / took
+    return assets * len(ROUTE) / took
 
 
 def made_raw(path: Path, files: int) -> None:
@@ -193,6 +193,10 @@ async def asked(path: Path) -> dict[str, float]:
     return best
 
 
+def _in_turn(run_one: Callable[[], float], _: int) -> float:
+    return run_one()
+
+
 def run(rounds: int) -> list[Table]:
     tables = []
     for size in SIZES:
@@ -201,16 +205,18 @@ def run(rounds: int) -> list[Table]:
         made_raw(folder / "raw.db", size)
         whole = folder / "journal.db"
         grain = whole.stat().st_size / size
-        lot, one = partial(ours, whole, 64), partial(ours, whole, 1)
+        beside = folder / "raw.db"
+        contenders: dict[str, Callable[[], float]] = {
+            "mediad, lots of 64": partial(anyio.run, ours, whole, 64),
+            "mediad, one a call": partial(anyio.run, ours, whole, 1),
+            "raw sqlite3, 128 a commit": partial(raw, beside, IN_FLIGHT, ASSETS),
+            "raw sqlite3, 1 a commit": partial(raw, beside, 1, 64),
+        }
         table = Table(
             f"journal of {size} assets: transitions, {IN_FLIGHT} in flight",
             "python -m bench journal",
             compare(
-                {
-                    "mediad, lots of 64": lambda _, f=lot: anyio.run(f),  # type: ignore[misc] # bound now
-                    "mediad, one a call": lambda _, f=one: anyio.run(f),  # type: ignore[misc] # bound now
-                    "raw sqlite3, 128 a commit": lambda _, p=folder / "raw.db": raw(p),  # type: ignore[misc] # bound now
-                },
+                {name: partial(_in_turn, run_one) for name, run_one in contenders.items()},
                 "transitions/s",
                 rounds=rounds,
                 ours="mediad, lots of 64",
