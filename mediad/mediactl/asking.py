@@ -103,12 +103,19 @@ def explain(client: Client, words: argparse.Namespace) -> int:
 
 def _history(row: Mapping[str, Any]) -> tuple[str, ...]:
     seen = row["evidence"]
-    note = f": {seen['note']}" if seen.get("note") else ""
+    note = seen.get("note", "")
+    told = (
+        note
+        if note.startswith(seen["kind"])
+        else f"{seen['kind']}: {note}"
+        if note
+        else seen["kind"]
+    )
     return (
         row["at"],
         row["stage"],
         f"{row['from'] or '-'} -> {row['to'] or '-'}",
-        f"{seen['kind']}{note}",
+        told,
     )
 
 

@@ -98,13 +98,25 @@ def _verify(p: argparse.ArgumentParser) -> None:
 
 def _config(p: argparse.ArgumentParser) -> None:
     actions = p.add_subparsers(dest="action", required=True, metavar="show|check|set|setup")
-    show = actions.add_parser("show", help="every value, and where it came from")
-    check = actions.add_parser("check", help="name every fault of a file (needs no daemon)")
+    show = _action(actions, "show", "every value, and where it came from", "config show")
+    check = _action(
+        actions, "check", "name every fault of a file (needs no daemon)", "config check mediad.toml"
+    )
     check.add_argument("file", metavar="FILE", nargs="?")
-    change = actions.add_parser("set", help="change one value in the file and take it into force")
+    change = _action(
+        actions,
+        "set",
+        "change one value in the file and take it into force",
+        "config set ingest.settle_seconds 10",
+    )
     change.add_argument("key", metavar="KEY")
     change.add_argument("value", metavar="VALUE")
-    setup = actions.add_parser("setup", help="write a first file (needs no daemon)")
+    setup = _action(
+        actions,
+        "setup",
+        "write a first file (needs no daemon)",
+        "--root ~/photos config setup --yes",
+    )
     setup.add_argument("file", metavar="FILE", nargs="?")
     setup.add_argument("--archive", metavar="DIR", help="where the NAS is mounted")
     setup.add_argument("--yes", action="store_true", help="ask nothing, take the defaults")
@@ -137,16 +149,30 @@ def _logs(p: argparse.ArgumentParser) -> None:
 
 def _nas(p: argparse.ArgumentParser) -> None:
     actions = p.add_subparsers(dest="action", required=True, metavar="init")
-    init = actions.add_parser("init", help="make a folder the archive: tree, README and marker")
+    init = _action(
+        actions,
+        "init",
+        "make a folder the archive: tree, README and marker",
+        "nas init /mnt/nas/photos",
+    )
     init.add_argument("path", metavar="PATH")
     init.add_argument("--force", action="store_true", help="even on the system's own disk")
     _everywhere(init)
 
 
 def _audit(p: argparse.ArgumentParser) -> None:
-    _everywhere(
-        p.add_subparsers(dest="action", required=True, metavar="verify").add_parser("verify")
-    )
+    actions = p.add_subparsers(dest="action", required=True, metavar="verify")
+    _everywhere(_action(actions, "verify", "every row against its seal", "audit verify"))
+
+
+def _action(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    what: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    epilog = f"example: mediactl {example}"
+    return actions.add_parser(name, help=what, description=what, epilog=epilog, allow_abbrev=False)
 
 
 def _runs(p: argparse.ArgumentParser) -> None:

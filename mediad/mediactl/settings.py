@@ -36,12 +36,13 @@ def _set(client: Client, words: argparse.Namespace) -> int:
     before = client.get("/config")
     body = {"values": {words.key: words.value}}
     doc = client.ask("PUT", "/config", body, headers={"If-Match": f'"{before["etag"]}"'})
+    value, origin = doc["values"].get(words.key), doc["origins"].get(words.key, "")
     if words.json:
-        document({"key": words.key, "value": doc["values"].get(words.key), "file": doc["file"]})
-    else:
-        say(
-            f"{words.key} = {_text(doc['values'].get(words.key))}   (in {doc['file']}, and in force)"
-        )
+        document({"key": words.key, "value": value, "file": doc["file"], "origin": origin})
+    elif origin == "file":
+        say(f"{words.key} = {_text(value)}   (in {doc['file']}, and in force)")
+    else:  # written, but something stronger says otherwise
+        say(f"{words.key} is written to {doc['file']}; in force is {_text(value)}, from {origin}")
     return DONE
 
 

@@ -11,7 +11,7 @@ from mediad.mediactl.show import clean, document, is_terminal, paint, say, statu
 
 EVERY_S: Final = 1.0
 _COLOURS: Final = {"warning": "yellow", "error": "red", "critical": "red", "debug": "dim"}
-_OWN: Final = ("timestamp", "level", "event")
+_OWN: Final = ("ts", "level", "event")
 
 
 def watch(client: Client, words: argparse.Namespace) -> int:
@@ -67,5 +67,5 @@ def logs(client: Client, words: argparse.Namespace) -> int:
 def _log_line(line: Mapping[str, Any]) -> str:
     level = str(line.get("level", ""))
     rest = " ".join(f"{k}={clean(v)}" for k, v in line.items() if k not in _OWN)
-    head = f"{line.get('timestamp', '')} {level:<8} {clean(line.get('event', ''))}"
+    head = f"{line.get('ts', '')} {level:<8} {clean(line.get('event', ''))}"
     return f"{paint(head, _COLOURS[level]) if level in _COLOURS else head} {rest}".rstrip()

@@ -31,15 +31,23 @@ def is_loud_enough(line: dict[str, Any], level: str) -> bool:
 
 def tail(path: Path, most: int, level: str) -> tuple[list[dict[str, Any]], int]:
     """The last lines that are loud enough, and how far the file was read."""
+    raw, size = _end_of(path)
+    whole = raw[: raw.rfind(b"\n") + 1]
+    lines = list(_loud(whole, level))
+    if len(lines) < most:  # the part that was set aside last
+        older, _ = _end_of(path.with_name(f"{path.name}.1"))
+        lines = [*_loud(older, level), *lines]
+    return lines[max(0, len(lines) - most) :], size - (len(raw) - len(whole))
+
+
+def _end_of(path: Path) -> tuple[bytes, int]:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL_BYTES))
-            raw = file.read(size)
+            return file.read(_TAIL_BYTES), size
     except FileNotFoundError:
-        return [], 0
-    whole = raw[: raw.rfind(b"\n") + 1]
-    return list(_loud(whole, level))[-most:], size - (len(raw) - len(whole))
+        return b"", 0
 
 
 def _loud(raw: bytes, level: str) -> Iterator[dict[str, Any]]:

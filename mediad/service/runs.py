@@ -25,6 +25,9 @@ from mediad.service.words import iso, maybe_iso
 from mediad.state import STAGE_ORDER
 
 LOOK_EVERY_S: Final = 0.1
+SHORTEST_S: Final = (
+    1.0  # orders given in the same moment are one run, even when there is nothing to do
+)
 PLAN_PAGE: Final = 200
 PLAN_MOST: Final = 10_000  # lines of one dry run
 
@@ -33,7 +36,7 @@ class Runs:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._tasks: TaskGroup | None = None
-        self._is_busy = False
+        self._starting = anyio.Lock()
         self.current: int | None = None
 
     @asynccontextmanager
@@ -51,37 +54,32 @@ class Runs:
         """Returns the run's number at once; Refused(run.already_running) names the one that is under way."""
         if self._tasks is None:
             raise Bug("a run was ordered of a service that is not open")
-        while (
-            self._is_busy and self.current is None
-        ):  # the one before us is just getting its number
-            await anyio.lowlevel.checkpoint()
-        if self._is_busy:
-            raise Refused(
-                f"run {self.current} is under way already; it does this work too",
-                code="run.already_running",
-                remedy="wait for it: mediactl wait --idle",
-            )
-        self._is_busy = True
-        try:
+        async with self._starting:
+            if self.current is not None:
+                raise Refused(
+                    f"run {self.current} is under way already; it does this work too",
+                    code="run.already_running",
+                    remedy="wait for it: mediactl wait --idle",
+                )
             what = ",".join(s for s in STAGE_ORDER if s in stages) if stages else "everything"
-            self.current = await self._parts.journal.start_run(what, self._config_digest())
-        except BaseException:
-            self._is_busy = False
-            raise
-        self._tasks.start_soon(self._carry_out, self.current, stages, name=f"run {self.current}")
-        return self.current
+            number = await self._parts.journal.start_run(what, self._config_digest())
+            self.current = number
+            self._tasks.start_soon(self._carry_out, number, stages, name=f"run {number}")
+        return number
 
     async def _carry_out(self, run: int, stages: frozenset[str] | None) -> None:
-        journal, engine = self._parts.journal, self._parts.engine
+        journal, engine, clock = self._parts.journal, self._parts.engine, self._parts.ports().clock
+        began = clock.monotonic()
         try:
             before = await journal.counts()
             arrived = await self._parts.orders.rescan()
             wanted = engine.stages() if stages is None else stages
             with engine.lifted(stages or ()):
                 await self._until_done(wanted)
+            await clock.sleep(max(0.0, began + SHORTEST_S - clock.monotonic()))
             await journal.finish_run(run, _difference(before, await journal.counts(), arrived))
         finally:
-            self.current, self._is_busy = None, False
+            self.current = None
 
     async def _until_done(self, stages: Collection[str]) -> None:
         """Nothing left that can move: what is paused or waits for an outside part does not keep a run open."""
