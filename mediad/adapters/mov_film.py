@@ -27,7 +27,7 @@ _IN_MOOV |= {b"uuid", b"clip", b"ctab", b"prfl"}
 _FRAGMENTS = frozenset({b"moof", b"sidx", b"ssix", b"styp", b"mfra", b"mvex"})
 OF_OLD_FRAMES = frozenset({b"cslg", b"sdtp", b"stps", b"sgpd", b"sbgp", b"csgp"})
 TABLES = frozenset({b"stsd", b"stts", b"ctts", b"stss", b"stsc", b"stsz", b"stco", b"co64"})
-_SOURCES = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1"})
+_KINDS = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"av01"})
 CODEC = frozenset({b"avcC", b"hvcC", b"av1C"})
 OF_PICTURE = frozenset({b"colr", b"pasp", b"clap", b"fiel", b"gama", b"mdcv", b"clli", b"SmDm"})
 OF_PICTURE |= {b"CoLL", b"amve", b"cclv", b"chrm", b"st3d", b"sv3d"}
@@ -301,7 +301,7 @@ def _check_picture(video: Track) -> None:
         if node.type not in TABLES | OF_OLD_FRAMES:
             raise NotUnderstood(f"a {node.type!r} box among the picture's tables")
     kind, _, parts = description(video)
-    if kind not in _SOURCES:
+    if kind not in _KINDS:
         raise NotUnderstood(f"pictures of the kind {kind!r}")
     for part, content in parts:
         if part not in OF_PICTURE | CODEC | {b"btrt", b"free"}:

@@ -38,7 +38,7 @@ _SVT_FORMATS = frozenset({"yuv420p", "yuv420p10le"})
 
 _SIDE = 64  # of the small gray pictures that are compared
 _SAMPLES = 48
-FLOOR_DB = 26.0  # a wrong or black picture is below 20, the worst of honest ones above 33
+FLOOR_DB = 32.0  # a wrong or black picture is below 20, the worst of honest ones was 42
 _READ_BYTES = 1 << 20
 
 
@@ -62,20 +62,14 @@ def render_video(source: Path, target: Path, recipe: Recipe, limits: Limits) -> 
 
 
 def _check_suits(seen: Probe, recipe: Recipe) -> None:
-    code = suits(seen)
-    if recipe.media not in (Media.MOV, Media.MP4):
-        code = code or "compress.untouched_container"
-    encoder, _, _ = recipe.encoder.partition("/")
+    encoder = recipe.encoder.partition("/")[0]
     if encoder not in _PRESETS:
         raise NeedsOperator(
             f"there is no video encoder {encoder!r}; videos wait",
             code="compress.encoder",
             remedy="choose libx265, libx264 or libsvtav1 in [compress.video]",
         )
-    if encoder == "libsvtav1" and seen.pixel_format not in _SVT_FORMATS:
-        code = code or "compress.pixel_format"
-    if encoder != "libx265" and seen.colour.mastering:
-        code = code or "compress.dynamic_hdr"
+    code = suits(seen) or _unsuited_to(encoder, seen, recipe.media)
     if code:
         detail = f" ({seen.flaw})" if code == "compress.structure" else ""
         raise Refused(
@@ -83,6 +77,17 @@ def _check_suits(seen: Probe, recipe: Recipe) -> None:
             code=code,
             remedy="nothing needs to be done: the original is kept whole",
         )
+
+
+def _unsuited_to(encoder: str, seen: Probe, media: Media) -> str:
+    is_av1 = encoder == "libsvtav1"
+    reasons = (
+        ("compress.untouched_container", media not in (Media.MOV, Media.MP4)),
+        ("compress.av1_in_mov", is_av1 and media is Media.MOV),
+        ("compress.pixel_format", is_av1 and seen.pixel_format not in _SVT_FORMATS),
+        ("compress.hdr_needs_x265", seen.is_hdr and encoder != "libx265"),
+    )
+    return next((code for code, is_so in reasons if is_so), "")
 
 
 def _limits_for(seen: Probe, source: Path, limits: Limits) -> Limits:
@@ -123,7 +128,7 @@ def _encode_command(source: Path, encoded: Path, seen: Probe, recipe: Recipe) ->
         *(word for option, value in named if value for word in (option, value)),
         *_coder_options(encoder, seen),
         *("-tag:v", _TAGS[encoder], "-video_track_timescale", str(seen.timescale)),
-        *("-f", "mov", str(encoded)),
+        *("-f", "mp4" if encoder == "libsvtav1" else "mov", str(encoded)),  # MOV cannot hold AV1
     ]
 
 

@@ -30,6 +30,8 @@ WHY: Mapping[str, str] = {
     "compress.pixel_format": "its pixel format is not one that can be kept exactly",
     "compress.fragmented": "it is a film in fragments",
     "compress.structure": "its inner structure is not one that can be kept exactly",
+    "compress.av1_in_mov": "AV1 has no place in a MOV film; MP4 films can hold it",
+    "compress.hdr_needs_x265": "its HDR is kept whole by libx265 only",
     "compress.short": "it is shorter than two seconds, so there is little to gain",
 }
 

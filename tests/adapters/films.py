@@ -1,10 +1,14 @@
 """Small films made by ffmpeg, for the tests of all that reads or grafts films."""
 
+import struct
 import subprocess
 from pathlib import Path
 
 _PICTURE = "testsrc2=size=192x144:rate=25:duration=2.4,noise=alls=6:allf=t"
 _SOUND = "sine=frequency=440:duration=2.4"
+
+TURNED = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+UPRIGHT = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 
 def ffmpeg(*words: str | Path) -> None:
@@ -17,11 +21,15 @@ def film(path: Path, *options: str, picture: str = _PICTURE, sound: str = "aac")
         *("-f", "lavfi", "-i", picture),
         *("-f", "lavfi", "-i", _SOUND),
         *("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "12", "-crf", "4"),
-        *("-pix_fmt", "yuv420p", "-c:a", sound, "-metadata:s:v:0", "rotate=90"),
+        *("-pix_fmt", "yuv420p", "-c:a", sound),
         *("-metadata", "location=+47.1-008.5/", "-movflags", "+use_metadata_tags"),
         *options,
         path,
     )
+    content = path.read_bytes()
+    head = content.find(b"tkhd") + 4  # of the first track, the picture
+    if head > 4 and b"vmhd" in content:
+        path.write_bytes(content[: head + 40] + TURNED + content[head + 76 :])
     return path
 
 
