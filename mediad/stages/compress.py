@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar, TypeVarTuple
 
-import anyio
-
 from mediad.errors import MediadError, Refused
 from mediad.model import (
     Asset,
@@ -216,19 +214,14 @@ async def _act(asset: Asset, facts: Facts, io: Ports) -> None:
 async def _each(
     work: Callable[[*A], Awaitable[T]], lot: Sequence[tuple[*A]]
 ) -> list[T | MediadError]:
-    """All at once: the encoder has its own limits. A fault is its member's own."""
-    answers: dict[int, T | MediadError] = {}
-
-    async def one(n: int, member: tuple[*A]) -> None:
+    """One after the other: a lot is one asset, and the engine runs several lots. A fault is its member's own."""
+    answers: list[T | MediadError] = []
+    for member in lot:
         try:
-            answers[n] = await work(*member)
+            answers.append(await work(*member))
         except MediadError as fault:
-            answers[n] = fault
-
-    async with anyio.create_task_group() as tasks:
-        for n, member in enumerate(lot):
-            tasks.start_soon(one, n, member)
-    return [answers[n] for n in range(len(lot))]
+            answers.append(fault)
+    return answers
 
 
 STAGE = Stage(

@@ -1,0 +1,37 @@
+"""Guards that a wrong clock or a missing date never costs a photo its quality."""
+
+import pytest
+
+from mediad.policy.tiers import HEAVY_FROM_MS, MEDIUM_FROM_MS, Tier, tier_for
+
+NOW = 1_800_000_000_000
+DAY = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("captured_at", "tier"),
+    [
+        (NOW, Tier.LIGHT),
+        (NOW - MEDIUM_FROM_MS + 1, Tier.LIGHT),
+        (NOW - MEDIUM_FROM_MS, Tier.MEDIUM),
+        (NOW - HEAVY_FROM_MS, Tier.MEDIUM),
+        (NOW - HEAVY_FROM_MS - 1, Tier.HEAVY),
+        (NOW - 20 * 365 * DAY, Tier.HEAVY),
+    ],
+)
+def test_older_is_heavier(captured_at: int, tier: Tier) -> None:
+    assert tier_for(captured_at, NOW) is tier
+
+
+@pytest.mark.parametrize("captured_at", [None, NOW + 1, NOW * 2, 0, -1, 315_532_800_000])
+def test_a_date_that_cannot_be_is_the_lightest(captured_at: int | None) -> None:
+    assert tier_for(captured_at, NOW) is Tier.LIGHT
+
+
+def test_a_clock_that_jumped_back_makes_everything_light() -> None:
+    assert tier_for(NOW - 5 * 365 * DAY, 0) is Tier.LIGHT
+
+
+def test_the_tier_moves_with_the_clock() -> None:
+    ages = [0, 366 * DAY, 4 * 366 * DAY]
+    assert [tier_for(NOW, NOW + age) for age in ages] == [Tier.LIGHT, Tier.MEDIUM, Tier.HEAVY]
