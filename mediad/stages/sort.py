@@ -69,16 +69,14 @@ def rendition_of(asset: Asset, original: Original) -> Rendition | None:
 
 
 def _wanted(asset: Asset, template: str) -> Wanted:
-    members, digests = [], []
-    for original in taken(asset):
-        rendition = rendition_of(asset, original)
-        digest = rendition.digest if rendition else original.digest
-        if digest is None:
-            continue  # not one of those that were taken
-        extension = PurePosixPath(rendition.place.key).suffix if rendition else ""
-        members.append(Member(original, library_name(original, extension)))
-        digests.append(digest)
-    return Wanted(tuple(digests), candidates(asset, members, template))
+    originals = taken(asset)
+    renditions = [rendition_of(asset, o) for o in originals]
+    members = [
+        Member(o, library_name(o, PurePosixPath(r.place.key).suffix if r else ""))
+        for o, r in zip(originals, renditions, strict=True)
+    ]
+    digests = (r.digest if r else o.digest for o, r in zip(originals, renditions, strict=True))
+    return Wanted(tuple(d for d in digests if d), candidates(asset, members, template))
 
 
 def _evidence(asset: Asset, facts: Facts) -> Evidence:
