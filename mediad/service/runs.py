@@ -7,7 +7,7 @@ they can get, paused or not. Ten orders at once are one run and nine answers "al
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -15,14 +15,15 @@ import anyio
 from anyio.abc import TaskGroup
 
 from mediad.config import effective
+from mediad.engine import Planned
 from mediad.errors import Bug, Refused
-from mediad.journal import Counts, Run
+from mediad.journal import Counts, Listed, Run
 from mediad.service.answers import PlannedDoc, RunDoc
 from mediad.service.parts import Parts
 from mediad.service.picture import work_left
 from mediad.service.story import planned_doc
 from mediad.service.words import iso, maybe_iso
-from mediad.state import STAGE_ORDER
+from mediad.state import STAGE_ORDER, stage_of
 
 LOOK_EVERY_S: Final = 0.1
 SHORTEST_S: Final = (
@@ -95,20 +96,36 @@ class Runs:
     async def plan(self, stages: frozenset[str] | None) -> list[PlannedDoc]:
         """What a run would do first for every asset: look and decide, without act. Nothing is written."""
         lines: list[PlannedDoc] = []
-        cursor: int | None = None
-        while len(lines) < PLAN_MOST:
-            page = await self._parts.journal.assets(state="active", cursor=cursor, limit=PLAN_PAGE)
-            if not page:
-                break
-            for listed in page:
-                planned = await self._parts.engine.plan(listed.asset.id)
-                lines += [
-                    planned_doc(p, listed.asset.name)
-                    for p in planned
-                    if stages is None or p.stage in stages
-                ]
-            cursor = page[-1].asset.id
+        wanted = self._parts.engine.stages() if stages is None else stages
+        for listed in await self._with_work(wanted):
+            ready = self._due_stages(listed) & wanted
+            lines += [planned_doc(p, listed.asset.name) for p in await self._plans(listed, ready)]
+            lines += [d for d in _waits(listed) if d["stage"] in wanted and d["stage"] not in ready]
         return lines[:PLAN_MOST]
+
+    async def _with_work(self, stages: Collection[str]) -> list[Listed]:
+        """Every asset with an open lane before one of these stages, in the order they came; bounded."""
+        found: dict[int, Listed] = {}
+        for stage in stages:
+            cursor: int | None = None
+            while len(found) < PLAN_MOST:
+                page = await self._parts.journal.assets(stage=stage, cursor=cursor, limit=PLAN_PAGE)
+                found |= {x.asset.id: x for x in page}
+                if len(page) < PLAN_PAGE:
+                    break
+                cursor = page[-1].asset.id
+        return [found[i] for i in sorted(found)]
+
+    async def _plans(self, listed: Listed, stages: Collection[str]) -> list[Planned]:
+        if not stages:
+            return []
+        return [p for p in await self._parts.engine.plan(listed.asset.id) if p.stage in stages]
+
+    def _due_stages(self, listed: Listed) -> frozenset[str]:
+        """A held or failed lane does nothing before a person has said so, and a later hour is not now."""
+        now = self._parts.ports().clock.now()
+        due = (s for s in listed.standing if s.mark.runs and s.due is not None and s.due <= now)
+        return frozenset(name for s in due if (name := stage_of(s.state)))
 
     async def history(self, limit: int) -> list[RunDoc]:
         return [self._doc(run) for run in await self._parts.journal.runs(limit)]
@@ -139,3 +156,16 @@ def _difference(before: Counts, after: Counts, arrived: int) -> Mapping[str, obj
         c.value: n for c, n in after.conditions.items() if c.value in {"failed", "held"}
     }
     return {"arrived": arrived, "done": {s: n for s, n in done.items() if n}, **conditions}
+
+
+def _waits(listed: Listed) -> Iterator[PlannedDoc]:
+    for s in listed.standing:
+        if s.mark.runs:
+            yield {
+                "asset": listed.asset.id,
+                "name": listed.asset.name,
+                "stage": stage_of(s.state) or "",
+                "verdict": "wait",
+                "what": s.why,
+                "until": maybe_iso(s.due),
+            }

@@ -7,6 +7,7 @@ from mediad.model import Captured, Copy, Original, Place, Site
 from mediad.service.answers import CapturedDoc
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 253_402_300_799_999  # the end of the year 9999: "not before anybody's lifetime"
 # Where the present path of an original is looked for first: at hand before far away.
 _NEAREST = (
     Site.SPOOL, Site.LIBRARY, Site.ARCHIVE, Site.DUPLICATES, Site.QUARANTINE, Site.PHONE, Site.INCOMING,
@@ -15,7 +16,7 @@ _NEAREST = (
 
 def iso(at: int) -> str:
     """UTC milliseconds as 2026-01-15T14:30:00Z, with milliseconds where there are any."""
-    moment = _EPOCH + timedelta(milliseconds=at)
+    moment = _EPOCH + timedelta(milliseconds=min(max(at, 0), _LAST))
     spec = "milliseconds" if at % 1000 else "seconds"
     return moment.isoformat(timespec=spec).replace("+00:00", "Z")
 

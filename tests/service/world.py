@@ -1,7 +1,7 @@
 """A small world for the service: real journal, real engine, stages that need no files, a drop folder in memory."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -147,12 +147,20 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(root: Path, *, is_working: bool = True, **environ: str) -> AsyncIterator[World]:
-    world = World(root, environ)
+async def a_world(
+    root: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    is_working: bool = True,
+    is_open: bool = True,
+) -> AsyncIterator[World]:
+    world = World(root, environ or {})
     async with anyio.create_task_group() as tasks:
         if is_working:
             tasks.start_soon(world.engine.run)
-        async with world.service.open():
+        async with AsyncExitStack() as stack:
+            if is_open:
+                await stack.enter_async_context(world.service.open())
             yield world
         world.engine.stop()
         tasks.cancel_scope.cancel()
