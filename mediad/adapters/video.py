@@ -20,10 +20,11 @@ from blake3 import blake3
 
 from mediad.adapters import mov_graft
 from mediad.adapters.bmff import NotUnderstood
-from mediad.adapters.video_probe import WHY, Probe, Stream, probe, suits
-from mediad.adapters.workers import Finished, Limits, run_limited
-from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
-from mediad.model import Digest, Media
+from mediad.adapters.errnos import faults_of, translate
+from mediad.adapters.video_probe import WHY, Probe, Stream, probe, run, suits
+from mediad.adapters.workers import Finished, Limits
+from mediad.errors import MediadError, NeedsOperator, Refused
+from mediad.model import Digest, Media, Site
 from mediad.ports import Judgement, Recipe
 
 __all__ = ["WHY", "Probe", "judge_video", "probe", "render_video", "suits"]
@@ -49,26 +50,26 @@ def render_video(source: Path, target: Path, recipe: Recipe, limits: Limits) -> 
     `recipe.encoder` is libx265, libx264 or libsvtav1, with "/preset" when not the usual one. Refused(compress.*) says
     that this video is better left as it is; Retryable and NeedsOperator are about the machine, not about the video.
     """
-    seen = probe(source, limits)
-    _check_suits(seen, recipe)
-    limits = _limits_for(seen, source, limits)
+    with faults_of(Site.SPOOL, source.name):
+        seen = probe(source, limits)
+        _check_suits(seen, recipe)
+        _render(source, target, seen, recipe, _limits_for(seen, source, limits))
+
+
+def _render(source: Path, target: Path, seen: Probe, recipe: Recipe, limits: Limits) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".video-") as folder:
         encoded = Path(folder) / "picture.mov"
         command = _encode_command(source, encoded, seen, recipe)
-        done = run_limited(command, limits=limits, cwd=Path(folder))
+        done = run(command, limits, Path(folder))
         if done.returncode:
-            raise _failure(done, source, Path(folder), limits)
+            raise _failure(done, source, limits)
         _graft(source, encoded, target)
 
 
 def _check_suits(seen: Probe, recipe: Recipe) -> None:
     encoder = recipe.encoder.partition("/")[0]
     if encoder not in _PRESETS:
-        raise NeedsOperator(
-            f"there is no video encoder {encoder!r}; videos wait",
-            code="compress.encoder",
-            remedy="choose libx265, libx264 or libsvtav1 in [compress.video]",
-        )
+        raise _no_encoder(encoder)
     code = suits(seen) or _unsuited_to(encoder, seen, recipe.media)
     if code:
         detail = f" ({seen.flaw})" if code == "compress.structure" else ""
@@ -77,6 +78,14 @@ def _check_suits(seen: Probe, recipe: Recipe) -> None:
             code=code,
             remedy="nothing needs to be done: the original is kept whole",
         )
+
+
+def _no_encoder(encoder: str) -> NeedsOperator:
+    return NeedsOperator(
+        f"ffmpeg has no video encoder {encoder!r}; videos wait",
+        code="compress.encoder",
+        remedy="choose another compress.video.codec, or install a full ffmpeg",
+    )
 
 
 def _unsuited_to(encoder: str, seen: Probe, media: Media) -> str:
@@ -98,7 +107,7 @@ def _limits_for(seen: Probe, source: Path, limits: Limits) -> Limits:
     return replace(
         limits,
         memory_bytes=max(limits.memory_bytes, (1 << 30) + int(seen.megapixels * 140e6)),
-        cpu_s=max(limits.cpu_s, int(wall_s) * _threads()),
+        cpu_s=max(limits.cpu_s, int(wall_s) * (_threads() + 2)),
         wall_s=max(limits.wall_s, wall_s),
         file_bytes=int(source.stat().st_size * 1.2) + (4 << 20),
     )
@@ -143,21 +152,17 @@ def _coder_options(encoder: str, seen: Probe) -> list[str]:
     return ["-x265-params", ":".join(options)]
 
 
-def _failure(done: Finished, source: Path, workshop: Path, limits: Limits) -> MediadError:
+def _failure(done: Finished, source: Path, limits: Limits) -> MediadError:
     """Which of the three was it: the machine, the coder, or the source?"""
     if "No space left" in done.stderr:
-        return _full()
-    if done.returncode == -signal.SIGKILL:
-        return Retryable(
-            "the system stopped the video coder (out of memory?); the original is untouched",
-            code="compress.killed",
-            remedy="give the machine more memory, or code fewer videos at once",
-        )
+        return translate(OSError(errno.ENOSPC, ""), Site.SPOOL, source.name)
+    if "Unknown encoder" in done.stderr:
+        return _no_encoder(done.stderr.partition("'")[2].partition("'")[0])
     if done.returncode == -signal.SIGXCPU:
         code, what = "compress.timeout", "coding the video took too long"
     elif done.returncode == -signal.SIGXFSZ or "File too large" in done.stderr:
         code, what = "compress.bigger", "the video would become larger"
-    elif _decoded(source, workshop, 1 << 20, limits) is None:
+    elif _decoded(source, 1 << 20, limits) is None:
         code, what = "compress.damaged_source", "the picture track is damaged"
     else:
         code, what = "compress.encoder_failed", "the coder gave up on the video"
@@ -170,15 +175,6 @@ def _failure(done: Finished, source: Path, workshop: Path, limits: Limits) -> Me
     )
 
 
-def _full() -> NeedsOperator:
-    return NeedsOperator(
-        "there is no room for the smaller video; the original is untouched",
-        code="space.full",
-        remedy="make room on the disk that holds processing/",
-        site="spool",
-    )
-
-
 def _graft(source: Path, encoded: Path, target: Path) -> None:
     try:
         mov_graft.graft(source, encoded, target)
@@ -187,14 +183,6 @@ def _graft(source: Path, encoded: Path, target: Path) -> None:
             f"the smaller picture does not fit the original film ({error}); the original is kept as it is",
             code="compress.structure",
             remedy="nothing needs to be done: the original is kept whole",
-        ) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _full() from error
-        raise Retryable(
-            "the smaller video could not be written; the original is untouched",
-            code="io.write",
-            remedy="look at the disk that holds processing/",
         ) from error
 
 
@@ -216,17 +204,21 @@ def judge_video(source: Path, candidate: Path, recipe: Recipe, limits: Limits) -
 
     Raises only for the machine's own troubles (Retryable, NeedsOperator).
     """
-    before, after = source.stat().st_size, candidate.stat().st_size
-    figures: dict[str, object] = {"source_bytes": before, "bytes": after, "crf": recipe.crf}
-    failed = why = ""
+    with faults_of(Site.SPOOL, candidate.name):
+        before, after = source.stat().st_size, candidate.stat().st_size
+        figures: dict[str, object] = {"source_bytes": before, "bytes": after, "crf": recipe.crf}
+        failed, why = _objection(source, candidate, limits, figures)
+        return Judgement(_digest(candidate), after, failed, why, figures)
+
+
+def _objection(
+    source: Path, candidate: Path, limits: Limits, figures: dict[str, object]
+) -> tuple[str, str]:
     try:
-        for code, objection in _gates(source, candidate, limits, figures):
-            if objection:
-                failed, why = code, objection
-                break
+        gates = _gates(source, candidate, limits, figures)
+        return next(((code, why) for code, why in gates if why), ("", ""))
     except Refused as error:  # a program could not read it, or took too long
-        failed, why = error.code, error.what
-    return Judgement(_digest(candidate), after, failed, why, figures)
+        return error.code, error.what
 
 
 def _gates(
@@ -241,10 +233,10 @@ def _gates(
     yield "compress.structure", _structure_differs(source, candidate)
     limits = _limits_for(old, source, limits)
     every = max(1, old.frames // _SAMPLES)
-    shown = _decoded(candidate, candidate.parent, every, limits)
+    shown = _decoded(candidate, every, limits)
     if shown is None or shown.complaint:
         yield "compress.damaged", "the candidate does not decode to its end"
-    wanted = _decoded(source, candidate.parent, every, limits)
+    wanted = _decoded(source, every, limits)
     if shown is None or wanted is None:
         yield "compress.damaged_source", "the original does not decode to its end"
         return
@@ -316,7 +308,7 @@ def _stream_hashes(path: Path, limits: Limits) -> bytes:
     ]
     command += ["-map", "0", "-map", "-0:v", "-copy_unknown", "-c", "copy"]
     command += ["-f", "streamhash", "-hash", "md5", "pipe:1"]
-    done = run_limited(command, limits=limits, cwd=Path(tempfile.gettempdir()))
+    done = run(command, limits)
     return done.stdout if done.returncode == 0 else b"unreadable: " + str(path).encode()
 
 
@@ -328,20 +320,20 @@ def _structure_differs(source: Path, candidate: Path) -> str:
     return f"changed beyond the picture: {', '.join(paths[:5])}" if paths else ""
 
 
-def _decoded(path: Path, workshop: Path, every: int, limits: Limits) -> _Decoded | None:
+def _decoded(path: Path, every: int, limits: Limits) -> _Decoded | None:
     """None: it does not decode to its end."""
-    with tempfile.TemporaryDirectory(dir=workshop, prefix=".video-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mediad-video-") as folder:
         times, pictures = Path(folder) / "times", Path(folder) / "pictures"
         small = f"select='not(mod(n,{every}))',scale={_SIDE}:{_SIDE}:flags=area,format=gray"
-        done = run_limited(
+        done = run(
             [
                 *(*_FFMPEG, *_STRICT, "-threads", str(_threads()), "-noautorotate"),
                 *("-i", str(path.absolute())),
                 *("-map", "0:v:0", *_UNTIMED, "-f", "framecrc", str(times)),
                 *("-map", "0:v:0", *_UNTIMED, "-vf", small, "-f", "rawvideo", str(pictures)),
             ],
-            limits=limits,
-            cwd=Path(folder),
+            limits,
+            Path(folder),
         )
         if done.returncode:
             return None

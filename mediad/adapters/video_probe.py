@@ -5,6 +5,7 @@ What a video is, as ffprobe and its own boxes tell it, and whether it can be mad
 """
 
 import json
+import signal
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from pathlib import Path
 from mediad.adapters.bmff import FileView, NotUnderstood
 from mediad.adapters.mov_film import Fragmented
 from mediad.adapters.mov_graft import graftable
-from mediad.adapters.workers import Limits, run_limited
-from mediad.errors import Refused
+from mediad.adapters.workers import Finished, Limits, run_limited
+from mediad.errors import Refused, Retryable
 
 SHORTEST_S = 2.0  # nothing to gain below, but by Live Photos, which come by the thousand
 
@@ -151,10 +152,20 @@ def _is_iso(source: Path) -> bool:
         return len(view) >= 8 and view[4:8] in _FIRST_BOXES  # noqa: PLR2004 - one box header
 
 
+def run(argv: Sequence[str], limits: Limits, cwd: Path | None = None) -> Finished:
+    """One program to its end. Raises Retryable when the system killed it: that says nothing about the video."""
+    done = run_limited(argv, limits=limits, cwd=cwd or Path(tempfile.gettempdir()))
+    if done.returncode == -signal.SIGKILL:
+        raise Retryable(
+            f"the system stopped {argv[0]} (out of memory?); the original is untouched",
+            code="compress.killed",
+            remedy="give the machine more memory, or code fewer videos at once",
+        )
+    return done
+
+
 def _asked(source: Path, limits: Limits, *question: str) -> Mapping[str, object]:
-    done = run_limited(
-        [*_PROBE, *question, str(source.absolute())], limits=limits, cwd=Path(tempfile.gettempdir())
-    )
+    done = run([*_PROBE, *question, str(source.absolute())], limits)
     try:
         answer = json.loads(done.stdout.decode("utf-8", "surrogateescape"))
     except ValueError:

@@ -1,5 +1,6 @@
 """Guards smaller videos: an honest one passes every gate, a poisoned one is stopped by its own gate."""
 
+import signal
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,10 @@ from blake3 import blake3
 
 from mediad.adapters.mov_film import movie
 from mediad.adapters.mov_graft import graft
-from mediad.adapters.video import FLOOR_DB, judge_video, probe, render_video
-from mediad.adapters.workers import Limits
-from mediad.errors import NeedsOperator, Refused
+from mediad.adapters.video import FLOOR_DB, _failure, judge_video, probe, render_video
+from mediad.adapters.video_probe import run
+from mediad.adapters.workers import Finished, Limits
+from mediad.errors import NeedsOperator, Refused, Retryable
 from mediad.model import Media
 from mediad.ports import Recipe
 from tests.adapters.films import TURNED, UPRIGHT, coded, ffmpeg, film
@@ -241,6 +243,34 @@ def test_an_unknown_encoder_is_asked_about(clip: Path, tmp_path: Path) -> None:
     recipe = Recipe("x", Media.MOV, crf=28, encoder="guess")
     with pytest.raises(NeedsOperator, match="guess"):
         render_video(clip, tmp_path / "new.mov", recipe, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("done", "code"),
+    [
+        (Finished(1, b"", "Unknown encoder 'libx265'"), "compress.encoder"),
+        (Finished(1, b"", "av_interleaved_write_frame(): No space left on device"), "space.full"),
+        (Finished(1, b"", "av_interleaved_write_frame(): File too large"), "compress.bigger"),
+        (Finished(-signal.SIGXFSZ, b"", ""), "compress.bigger"),
+        (Finished(-signal.SIGXCPU, b"", ""), "compress.timeout"),
+        (Finished(-signal.SIGSEGV, b"", ""), "compress.encoder_failed"),
+    ],
+)
+def test_each_way_to_fail_has_its_name(done: Finished, code: str, clip: Path) -> None:
+    fault = _failure(done, clip, LIMITS)
+    assert fault.code == code
+    assert fault.remedy
+
+
+def test_a_program_that_the_system_kills_says_nothing_about_the_video() -> None:
+    with pytest.raises(Retryable) as retry:
+        run(["sh", "-c", "kill -9 $$"], LIMITS)
+    assert retry.value.code == "compress.killed"
+
+
+def test_a_video_that_is_gone_is_looked_for_again(tmp_path: Path) -> None:
+    with pytest.raises(Retryable):
+        render_video(tmp_path / "gone.mov", tmp_path / "new.mov", RECIPE, LIMITS)
 
 
 def test_a_preset_that_the_encoder_refuses_keeps_the_original(clip: Path, tmp_path: Path) -> None:
