@@ -97,6 +97,7 @@ async def test_of_ten_orders_at_once_one_runs_and_nine_learn_its_number(tmp_path
     refused: list[Refused] = []
     async with a_world(tmp_path) as world:
         world.dropped = ["a.jpg", "b.jpg"]
+        world.may_scan = anyio.Event()
 
         async def order() -> None:
             try:
@@ -107,6 +108,7 @@ async def test_of_ten_orders_at_once_one_runs_and_nine_learn_its_number(tmp_path
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
                 tasks.start_soon(order)
+        world.may_scan.set()
         await world.service.wait(None, 5)
         await world.until_run_is_over()
         runs = await world.service.runs()

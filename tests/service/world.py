@@ -71,6 +71,8 @@ class World:
         self.environ = environ
         self.clock = RestlessClock()
         self.dropped: list[str] = []
+        self.may_scan = anyio.Event()
+        self.may_scan.set()
         self.loaded = self._load()
         self.settings.folders.incoming.mkdir(parents=True, exist_ok=True)
         self.journal = Journal.open(
@@ -122,6 +124,7 @@ class World:
         return ()
 
     async def rescan(self) -> int:
+        await self.may_scan.wait()
         names, self.dropped = self.dropped, []
         arrivals = [Arrival(SiteKey(n), n, 100, 1) for n in names]
         found = [a for a in await self.journal.arrive(arrivals) if a is not None]
