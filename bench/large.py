@@ -34,7 +34,7 @@ def daemon(root: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def until_ready(root: Path) -> None:
-    ask = [BIN / "mediactl", "--root", root, "--json", "status"]
+    ask = [str(BIN / "mediactl"), "--root", str(root), "--json", "status"]
     quiet = subprocess.DEVNULL
     while subprocess.run(ask, stdout=quiet, stderr=quiet, check=False).returncode == 3:
         time.sleep(0.005)

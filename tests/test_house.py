@@ -13,7 +13,12 @@ REPO = Path(__file__).parents[1]
 HOUSE = REPO / "mediad"
 FILES = sorted(HOUSE.rglob("*.py"))
 THIN = {"__init__.py", "__main__.py"}
-RELATIVE = {"ids": lambda p: str(p.relative_to(HOUSE))}
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(HOUSE))
+
+
 WRITERS = {"unlink", "rename", "renames", "replace", "rmdir", "link", "rename_noreplace"}
 
 
@@ -23,7 +28,7 @@ def calls_of(path: Path) -> Iterator[tuple[str, ast.Call]]:
             yield ast.unparse(node.func), node
 
 
-@pytest.mark.parametrize("path", FILES, **RELATIVE)
+@pytest.mark.parametrize("path", FILES, ids=named)
 def test_a_file_fits_in_a_sitting(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 
@@ -35,7 +40,7 @@ def test_only_the_policy_signs_warrants() -> None:
     assert signed == {"policy/deletion.py"}
 
 
-@pytest.mark.parametrize("path", FILES, **RELATIVE)
+@pytest.mark.parametrize("path", FILES, ids=named)
 def test_stages_and_policies_write_nothing(path: Path) -> None:
     if path.parent.name in {"stages", "policy"}:
         for name, _ in calls_of(path):
@@ -43,13 +48,13 @@ def test_stages_and_policies_write_nothing(path: Path) -> None:
             assert name != "open", name
 
 
-@pytest.mark.parametrize("path", FILES, **RELATIVE)
+@pytest.mark.parametrize("path", FILES, ids=named)
 def test_every_module_says_what_it_promises(path: Path) -> None:
     if path.name not in THIN:
         assert ast.get_docstring(ast.parse(path.read_text()))
 
 
-@pytest.mark.parametrize("path", FILES, **RELATIVE)
+@pytest.mark.parametrize("path", FILES, ids=named)
 def test_every_module_with_decisions_has_its_mirrored_test(path: Path) -> None:
     if path.name in THIN or path.parent.name not in {"policy", "stages", "adapters"}:
         return
@@ -70,7 +75,7 @@ def test_each_stage_file_is_a_row_of_the_law() -> None:
     assert files <= set(STAGE_ORDER)
 
 
-@pytest.mark.parametrize("path", FILES, **RELATIVE)
+@pytest.mark.parametrize("path", FILES, ids=named)
 def test_no_work_is_left_behind_in_comments(path: Path) -> None:
     assert not re.search(r"\b(TODO|FIXME|XXX|HACK)\b", path.read_text())
 

@@ -27,7 +27,10 @@ from mediad.state import (
 S = State
 OFF_ABLE = frozenset(stage for _, stage in WHEN_OFF)
 FLOWS = list(WORKFLOWS.values())
-BY_NAME = {"ids": lambda w: w.name}
+
+
+def named(workflow: Workflow) -> str:
+    return workflow.name
 
 
 def steps_from(position: Position, workflow: Workflow) -> list[Transition]:
@@ -70,25 +73,25 @@ def test_a_switched_off_stage_makes_a_lawful_transition() -> None:
         assert Transition(at, stage, then) in TRANSITIONS
 
 
-@pytest.mark.parametrize("workflow", FLOWS, **BY_NAME)
+@pytest.mark.parametrize("workflow", FLOWS, ids=named)
 def test_every_state_can_be_reached(workflow: Workflow) -> None:
     assert set(chain.from_iterable(walks(workflow))) == set(State)
 
 
-@pytest.mark.parametrize("workflow", FLOWS, **BY_NAME)
+@pytest.mark.parametrize("workflow", FLOWS, ids=named)
 def test_one_state_a_lane_whatever_the_order(workflow: Workflow) -> None:
     for position in walks(workflow, backward=True):
         assert len({s.lane for s in position}) == len(position)
 
 
-@pytest.mark.parametrize("workflow", FLOWS, **BY_NAME)
+@pytest.mark.parametrize("workflow", FLOWS, ids=named)
 def test_every_walk_can_end(workflow: Workflow) -> None:
     for position in walks(workflow):
         forward = [t for t in steps_from(position, workflow) if t.stage not in {"join", "scrub"}]
         assert forward or all(is_final(s) for s in position)
 
 
-@pytest.mark.parametrize("workflow", FLOWS, **BY_NAME)
+@pytest.mark.parametrize("workflow", FLOWS, ids=named)
 def test_nothing_is_marked_or_cleaned_that_is_not_archived_and_on_the_phone(
     workflow: Workflow,
 ) -> None:
@@ -101,14 +104,14 @@ def test_nothing_is_marked_or_cleaned_that_is_not_archived_and_on_the_phone(
             assert S.SORTED in position
 
 
-@pytest.mark.parametrize("workflow", FLOWS, **BY_NAME)
+@pytest.mark.parametrize("workflow", FLOWS, ids=named)
 def test_a_duplicate_opens_nothing_but_its_own_cleaning(workflow: Workflow) -> None:
     for position in walks(workflow):
         if S.DUPLICATE in position:
             assert position <= {S.DUPLICATE, S.CLEANABLE, S.CLEANED}
 
 
-@pytest.mark.parametrize("workflow", FLOWS, **BY_NAME)
+@pytest.mark.parametrize("workflow", FLOWS, ids=named)
 def test_switching_everything_off_leads_to_a_lawful_end(workflow: Workflow) -> None:
     position = advance(frozenset({S.SETTLED}), Transition(S.SETTLED, "hash", S.HASHED), workflow)
     for step in passing(position, OFF_ABLE, workflow):
@@ -117,7 +120,7 @@ def test_switching_everything_off_leads_to_a_lawful_end(workflow: Workflow) -> N
     assert {s.lane for s in position} == set(Lane)
 
 
-@pytest.mark.parametrize("workflow", FLOWS, **BY_NAME)
+@pytest.mark.parametrize("workflow", FLOWS, ids=named)
 @pytest.mark.parametrize("seed", range(64))
 def test_any_set_of_switches_ends_lawfully_and_says_what_it_skipped(
     workflow: Workflow, seed: int

@@ -154,7 +154,7 @@ def test_a_full_archive_pauses_and_goes_on_when_there_is_room(tmp_path: Path) ->
 def test_nothing_is_written_below_a_mount_point_whose_mount_is_gone(tmp_path: Path) -> None:
     whole = Whole(tmp_path)
     whole.archive.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", whole.archive]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(whole.archive)]
     subprocess.run(mount, check=True)
     jpeg(whole.incoming / "first.jpg", 1)
     whole.once()
