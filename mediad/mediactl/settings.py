@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mediad.mediactl.client import DONE, NO, USAGE, Client, Trouble
+from mediad.mediactl.client import DONE, NO, NO_DAEMON, USAGE, Client, Trouble
 from mediad.mediactl.show import clean, columns, document, say
 
 
@@ -54,26 +54,37 @@ def loaded(words: argparse.Namespace) -> Any:
     return load(config_file=file, root=Path(words.root) if words.root else None, environ=os.environ)
 
 
-def _check(_: Client, words: argparse.Namespace) -> int:
+def _check(client: Client, words: argparse.Namespace) -> int:
+    """The named file; else what the daemon reads; else what a daemon would read."""
+    words.config = words.file or words.config
+    doc = None if words.config or words.root else _checked_by(client)
+    doc = doc or _checked_here(words)
+    faults = "\n".join(f"{f['where']}: {f['what']}" for f in doc["faults"])
+    if words.json:
+        document(doc)
+    else:
+        say(faults or f"{doc.get('file') or 'the configuration'}: fine")
+    return DONE if doc["ok"] else USAGE
+
+
+def _checked_by(client: Client) -> Any:
+    try:
+        return client.post("/config/check")
+    except Trouble as trouble:
+        if trouble.code != NO_DAEMON:
+            raise
+        return None
+
+
+def _checked_here(words: argparse.Namespace) -> dict[str, Any]:
     from mediad.config import ConfigFaults  # noqa: PLC0415 - as above
 
-    words.config = words.file or words.config
     try:
         found = loaded(words)
     except ConfigFaults as faults:
-        if words.json:
-            document(
-                {"ok": False, "faults": [{"where": f.where, "what": f.what} for f in faults.faults]}
-            )
-        else:
-            say("\n".join(str(f) for f in faults.faults))
-        return USAGE
-    file = str(found.file) if found.file else None
-    if words.json:
-        document({"ok": True, "faults": [], "file": file})
-    else:
-        say(f"{file or 'the defaults'}: fine")
-    return DONE
+        said = [{"where": f.where, "what": f.what} for f in faults.faults]
+        return {"ok": False, "faults": said, "file": words.config}
+    return {"ok": True, "faults": [], "file": str(found.file) if found.file else None}
 
 
 def _setup(_: Client, words: argparse.Namespace) -> int:
