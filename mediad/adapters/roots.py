@@ -366,7 +366,7 @@ def _replaced(site: Site, path: Path) -> NeedsOperator:
         f"{path} is not the folder that mediad knows as {site}: its marker {MARKER} is missing or another one;"
         " nothing is written there",
         code=f"{site}.replaced",
-        remedy="mount the disk that was there before; for a new disk, say so once: mediactl nas accept",
+        remedy="mount the disk that was there before; for a new disk, say so once: mediactl nas init PATH",
         site=site.value,
     )
 
