@@ -140,6 +140,9 @@ def _against(part: Part, min_saving: float) -> Why | None:
         return None
     if judged.failed:
         return Why(judged.failed, judged.why)
+    read = (judged.figures or {}).get("source_digest", part.original.digest)
+    if read != part.original.digest:  # rot on our own disk: the copy in the archive is the good one
+        return Why("compress.source_changed", "its working copy is not what was hashed")
     saved = size - judged.size
     least = min_saving * (VIDEO_FACTOR if recipe.media.is_video else 1)
     if saved < MIN_SAVED_BYTES or saved < least * size:

@@ -43,7 +43,7 @@ class MemoryEncoder:
             known = self._memory.get(candidate)
             return replace(known, is_gone=True) if known else None
         code = self.spoilt.get(source, "")
-        figures = {"recipe": recipe.name}
+        figures = {"recipe": recipe.name, "source_digest": self.files.files[source].digest}
         judged = Judgement(made.digest, len(made.content), code, code and "spoilt", figures)
         self._memory[candidate] = judged
         return judged

@@ -204,6 +204,13 @@ async def test_what_the_encoder_refuses_is_kept_with_its_reason() -> None:
     assert (evidence.code, len(world.encoder.rendered)) == ("compress.source_damaged", 1)
 
 
+async def test_a_source_that_rotted_since_it_was_hashed_gives_no_rendition() -> None:
+    world = World()
+    photo = world.photo()
+    world.files.files[world.source(photo)].content = b"rot".ljust(BIG, b"#")
+    assert (await kept(world, photo)).code == "compress.source_changed"
+
+
 @pytest.mark.parametrize(
     "fault",
     [
