@@ -199,6 +199,15 @@ class House:
         await self.journal.backup(folder / name_at(self.clock.now()))
         await anyio.to_thread.run_sync(rotate, folder, keep.journal.backup_keep)
 
+    async def check_journal(self) -> None:
+        """After a kill or a power cut: read the whole journal once, beside the work. Damage is a problem to see."""
+        if not self.journal.was_unclean:
+            return
+        try:
+            await self.journal.check()
+        except MediadError as fault:
+            self.engine.link_is_down(fault.site or "journal", fault)
+
     async def watch_config(self) -> None:
         """A saved change of the file is a reload; comparing its stat is cheap and works on every file system."""
         file = self.rules.loaded.file
@@ -300,6 +309,7 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     tasks.start_soon(mounts.watch, house.engine, house.roots, house.clock, guarded)
     tasks.start_soon(_watch_incoming, house)
     tasks.start_soon(house.watch_config)
+    tasks.start_soon(house.check_journal)
     tasks.start_soon(
         partial(every, name="backup"),
         lambda: house.rules.settings.journal.backup_hours, house.back_up, house.clock, house.problems,

@@ -12,7 +12,7 @@ import structlog
 from mediad.engine.desk import Desk
 from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.journal import Journal, Park, Step, Work
-from mediad.model import AssetId
+from mediad.model import AssetId, Evidence
 from mediad.policy import backoff
 from mediad.ports import Ports
 from mediad.stages.verdict import Act, Ask, Done, Merge, Refuse, Stage, Verdict, Wait
@@ -122,6 +122,7 @@ class Lots:
         """Every verdict but Act goes to the journal. Returns who must be looked at again, and how many moved."""
         steps: list[tuple[Work, Step]] = []
         parks: list[Park] = []
+        alone: list[Work] = []
         merged = 0
         for work, _, verdict in ruled:
             match verdict:
@@ -131,8 +132,10 @@ class Lots:
                     move = Transition(work.state, desk.stage.name, then)
                     steps.append((work, Step(work.asset.id, move, evidence)))
                 case Merge(into, evidence):
-                    await self._journal.merge(work.asset.id, into, evidence)
-                    merged += 1
+                    if await self._merge(work.asset.id, into, evidence):
+                        merged += 1
+                    else:
+                        alone.append(work)
                 case Wait() | Ask() | Refuse():
                     parks.append(_park(work.asset.id, desk.lane, verdict))
                 case _:
@@ -140,7 +143,15 @@ class Lots:
         if parks:
             await self._journal.park(parks)
         again, moved = await self._record(desk, steps)
-        return again, moved + merged
+        return again + alone, moved + merged
+
+    async def _merge(self, guest: AssetId, into: AssetId, evidence: Evidence) -> bool:
+        """False: the host went on meanwhile, and is too far to be joined. The next look sees what that means."""
+        try:
+            await self._journal.merge(guest, into, evidence)
+        except (Refused, Retryable):
+            return False
+        return True
 
     async def _record(
         self, desk: Desk, steps: Sequence[tuple[Work, Step]]
