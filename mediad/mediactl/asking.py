@@ -10,7 +10,6 @@ from mediad.mediactl.show import (
     clean,
     columns,
     document,
-    duration,
     paint,
     say,
     size,
@@ -179,8 +178,3 @@ def link(client: Client, words: argparse.Namespace) -> int:
         detail = f": {clean(doc['detail'])}" if doc["detail"] else ""
         say(f"{name} is {doc['state']}{detail}")
     return DONE if doc["state"] == "up" else NO
-
-
-def eta(stages: list[dict[str, Any]]) -> str:
-    known = [s["eta_seconds"] for s in stages if s["eta_seconds"]]
-    return duration(max(known)) if known else "-"

@@ -2,15 +2,14 @@
 
 import argparse
 import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from mediad.mediactl.asking import meant
 from mediad.mediactl.client import DONE, NO, TIME_IS_UP, USAGE, Client, Trouble
-from mediad.mediactl.show import clean, complain, document, paint, say, size
+from mediad.mediactl.running import carry_out, plan_of, show_plan
+from mediad.mediactl.show import clean, complain, document, say, size
 
-POLL_S: Final = 0.2
 GRACE_S: Final = 30.0
 _CODES: Final = {"done": DONE, "failed": NO, "time is up": TIME_IS_UP}
 
@@ -108,36 +107,10 @@ def _stages(client: Client, words: argparse.Namespace) -> list[str] | None:
     return chosen
 
 
-def plan_of(client: Client, stages: Sequence[str] | None) -> Any:
-    return client.post("/workflow/run", {"dry_run": True, **_only(stages)}, timeout=None)
-
-
-def carry_out(client: Client, stages: Sequence[str] | None) -> dict[str, Any]:
-    """Order the run and stay until it is over; its row in the list of runs."""
-    number = client.post("/workflow/run", _only(stages))["id"]
-    while client.get("/workflow/status")["run"] == number:
-        time.sleep(POLL_S)
-    doc: dict[str, Any] = next(r for r in client.get("/workflow/runs")["runs"] if r["id"] == number)
-    return doc
-
-
-def _only(stages: Sequence[str] | None) -> Mapping[str, Any]:
-    return {"stages": list(stages)} if stages is not None else {}
-
-
 def _told(counts: Mapping[str, Any]) -> str:
     done = [f"{stage} {n}" for stage, n in counts.get("done", {}).items()]
     rest = [f"{n} {k}" for k, n in counts.items() if k != "done" and n]
     return ", ".join([*done, *rest]) or "there was nothing to do"
-
-
-def show_plan(plan: Sequence[Mapping[str, Any]]) -> None:
-    for p in plan:
-        until = f" until {p['until']}" if p["until"] else ""
-        head = f"{p['asset']:>7}  {clean(p['name'])}  {paint(p['stage'], 'bold')}"
-        say(f"{head} would {p['verdict']}{until}: {clean(p['what'])}")
-    if not plan:
-        say("nothing would be done")
 
 
 def verify(client: Client, words: argparse.Namespace) -> int:

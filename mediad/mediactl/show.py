@@ -126,3 +126,8 @@ def _links(links: Mapping[str, Mapping[str, str]]) -> list[str]:
         + (f" ({clean(link['detail'])})" if link.get("detail") else "")
         for name, link in links.items()
     ]
+
+
+def eta(stages: Sequence[Mapping[str, Any]]) -> str:
+    known = [s["eta_seconds"] for s in stages if s["eta_seconds"]]
+    return duration(max(known)) if known else "-"

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from mediad.mediactl.client import DONE, NO, Client
-from mediad.mediactl.ordering import carry_out, plan_of, show_plan
+from mediad.mediactl.running import carry_out, plan_of, show_plan
 from mediad.mediactl.show import complain, document, say
 
 

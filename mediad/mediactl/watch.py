@@ -5,9 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mediad.mediactl.asking import eta
 from mediad.mediactl.client import DONE, Client
-from mediad.mediactl.show import clean, document, is_terminal, paint, say, status_lines
+from mediad.mediactl.show import clean, document, eta, is_terminal, paint, say, status_lines
 
 EVERY_S: Final = 1.0
 _COLOURS: Final = {"warning": "yellow", "error": "red", "critical": "red", "debug": "dim"}
