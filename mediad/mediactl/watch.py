@@ -33,7 +33,8 @@ def _picture(client: Client) -> None:
 
     with Live(auto_refresh=False, screen=False) as live:
         while True:
-            text = Text.from_ansi("\n".join(status_lines(client.get("/status"))))
+            lines = "\n".join(status_lines(client.get("/status")))
+            text = Text.from_ansi(lines, no_wrap=True, overflow="crop")
             live.update(text, refresh=True)
             time.sleep(EVERY_S)
 
