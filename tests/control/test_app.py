@@ -158,7 +158,7 @@ async def test_a_whole_configuration_can_be_given_back_as_it_came(tmp_path: Path
 
 async def test_the_check_of_a_text_names_its_faults(tmp_path: Path) -> None:
     async with an_api(tmp_path) as api:
-        _, doc, _ = await api.ask("POST", "/config/check", {"toml": "[archive]\nenabeld = true\n"})
+        _, doc, _ = await api.ask("POST", "/config/check", {"toml": "[archive]\nenablee = true\n"})
     assert not doc["ok"]
     assert "archive.enabled" in doc["faults"][0]["what"]
 
@@ -166,11 +166,11 @@ async def test_the_check_of_a_text_names_its_faults(tmp_path: Path) -> None:
 async def test_a_name_of_foreign_bytes_is_shown_and_never_breaks_the_document(
     tmp_path: Path,
 ) -> None:
-    name = b"caf\xe9\x1b[31m.jpg".decode("utf-8", "surrogateescape")
+    name = b"gar\xe7on\x1b[31m.jpg".decode("utf-8", "surrogateescape")
     async with an_api(tmp_path) as api:
         await api.world.bring(name)
         _, doc, _ = await api.ask("GET", "/assets")
-    assert doc["assets"][0]["name"] == "caf\ufffd\x1b[31m.jpg"
+    assert doc["assets"][0]["name"] == "gar\ufffdon\x1b[31m.jpg"
 
 
 async def test_metrics_agree_with_the_status(tmp_path: Path) -> None:

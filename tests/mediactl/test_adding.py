@@ -82,7 +82,7 @@ async def test_what_does_not_fit_is_not_begun(tmp_path: Path) -> None:
 
 
 async def test_a_name_of_foreign_bytes_and_of_full_length_is_added(tmp_path: Path) -> None:
-    odd = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+    odd = tmp_path / os.fsdecode(b"gar\xe7on.jpg")
     odd.write_bytes(b"a")
     long = tmp_path / ("n" * 251 + ".jpg")
     long.write_bytes(b"b")
@@ -91,6 +91,6 @@ async def test_a_name_of_foreign_bytes_and_of_full_length_is_added(tmp_path: Pat
         incoming = terminal.world.settings.folders.incoming
     assert said.code == 0
     assert {os.fsencode(p.name) for p in incoming.iterdir()} == {
-        b"caf\xe9.jpg",
+        b"gar\xe7on.jpg",
         os.fsencode(long.name),
     }

@@ -122,7 +122,7 @@ async def test_a_name_cannot_move_the_cursor(tmp_path: Path) -> None:
 
 
 async def test_explain_finds_by_id_name_path_and_foreign_bytes(tmp_path: Path) -> None:
-    odd = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    odd = b"gar\xe7on.jpg".decode("utf-8", "surrogateescape")
     async with a_terminal(tmp_path) as terminal:
         await terminal.world.bring("a.jpg", odd)
         for what in ("1", "a.jpg", str(tmp_path / "incoming" / "a.jpg")):
@@ -206,7 +206,7 @@ async def test_retry_and_skip_by_hand(tmp_path: Path) -> None:
 
 async def test_a_wrong_setting_is_2_and_changes_nothing(tmp_path: Path) -> None:
     async with a_terminal(tmp_path) as terminal:
-        for key, value in (("archive.enabled", "maybe"), ("archive.enabeld", "true")):
+        for key, value in (("archive.enabled", "maybe"), ("archive.enablee", "true")):
             said = await terminal.type("config", "set", key, value)
             assert said.code == 2
             assert "archive.enab" in said.err
@@ -225,10 +225,10 @@ async def test_a_setting_that_the_environment_overrides_is_said_to_be(tmp_path: 
 
 def test_a_configuration_is_checked_without_a_daemon(tmp_path: Path) -> None:
     file = tmp_path / "mediad.toml"
-    file.write_text('root = "photos"\n[archive]\nenabeld = true\n')
+    file.write_text('root = "photos"\n[archive]\nenablee = true\n')
     said = type_in("config", "check", str(file))
     assert said.code == 2
-    assert said.out.startswith(f"{file}:3: archive.enabeld: ")
+    assert said.out.startswith(f"{file}:3: archive.enablee: ")
     assert type_in("config", "check", str(file), "--json").doc["ok"] is False
     file.write_text('root = "photos"\n')
     assert type_in("config", "check", str(file)).code == 0
