@@ -163,14 +163,14 @@ def _failure(done: Finished, source: Path, limits: Limits) -> MediadError:
     elif done.returncode == -signal.SIGXFSZ or "File too large" in done.stderr:
         code, what = "compress.bigger", "the video would become larger"
     elif _decoded(source, 1 << 20, limits) is None:
-        code, what = "compress.damaged_source", "the picture track is damaged"
+        code, what = "compress.source_damaged", "the picture track is damaged"
     else:
         code, what = "compress.encoder_failed", "the coder gave up on the video"
     return Refused(
         f"{what}; the original is kept as it is",
         code=code,
         remedy="play it: if it is broken, look for a better copy at its source"
-        if code == "compress.damaged_source"
+        if code == "compress.source_damaged"
         else "nothing needs to be done: the original is kept whole",
     )
 
@@ -238,7 +238,7 @@ def _gates(
         yield "compress.damaged", "the candidate does not decode to its end"
     wanted = _decoded(source, every, limits)
     if shown is None or wanted is None:
-        yield "compress.damaged_source", "the original does not decode to its end"
+        yield "compress.source_damaged", "the original does not decode to its end"
         return
     yield "compress.frames", _differs("frames", len(wanted.frames), len(shown.frames))
     is_same = wanted.frames == shown.frames

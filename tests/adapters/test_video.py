@@ -289,7 +289,7 @@ def test_a_rotten_source_is_never_coded_again(clip: Path, tmp_path: Path) -> Non
     rotten.write_bytes(content)
     with pytest.raises(Refused) as refused:
         render_video(rotten, tmp_path / "new.mov", RECIPE, LIMITS)
-    assert refused.value.code == "compress.damaged_source"
+    assert refused.value.code == "compress.source_damaged"
     assert not (tmp_path / "new.mov").exists()
 
 
@@ -311,4 +311,4 @@ def test_a_live_photo_becomes_smaller_and_passes(shared_media: Path, tmp_path: P
 def test_rot_in_a_real_film_is_found(shared_media: Path, tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         render_video(shared_media / "edge/bitrot.mov", tmp_path / "new.mov", RECIPE, LIMITS)
-    assert refused.value.code == "compress.damaged_source"
+    assert refused.value.code == "compress.source_damaged"
