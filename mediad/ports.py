@@ -200,19 +200,29 @@ class Partner:
     position: Position
 
 
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Whom an asset may belong with: the same Apple content id, or folder and stem first seen after `since`."""
+
+    asset: AssetId
+    content_ids: Sequence[str]
+    group_key: str
+    since: int
+
+
 class Ledger(Protocol):
     """What stages may ask the journal. Reading only."""
 
     async def asset(self, asset: AssetId) -> Asset | None: ...
 
-    async def keeper_of(self, asset: Asset, digests: Sequence[Digest]) -> AssetId | None:
-        """The earlier asset that already has all of these originals, if there is one."""
+    async def keepers_of(
+        self, lot: Sequence[tuple[AssetId, Sequence[Digest]]]
+    ) -> Sequence[AssetId | None]:
+        """For each asset the earlier one that already has all of these originals, if there is one."""
         ...
 
-    async def partners(
-        self, asset: Asset, content_ids: Sequence[str], group_key: str, since: int
-    ) -> Sequence[Partner]:
-        """Assets with the same Apple content id, or the same folder and stem first seen after `since`."""
+    async def partners_of(self, lot: Sequence[Kin]) -> Sequence[Sequence[Partner]]:
+        """For each the assets that may be its other half."""
         ...
 
     async def verified_copies(self, originals: Sequence[OriginalId]) -> Sequence[Place]: ...

@@ -33,7 +33,7 @@ from mediad.journal.rows import (
 from mediad.journal.scribe import Scribe
 from mediad.journal.whole import listed
 from mediad.model import Asset, AssetId, Copy, Digest, Evidence, OriginalId, Place, Site, SiteKey
-from mediad.ports import Clock, Partner
+from mediad.ports import Clock, Kin, Partner
 from mediad.state import STAGE_ORDER, Position, State, Workflow
 
 T = TypeVar("T")
@@ -261,15 +261,13 @@ class Journal:
 
     # -- Ledger -----------------------------------------------------------------------------------
 
-    async def keeper_of(self, asset: Asset, digests: Sequence[Digest]) -> AssetId | None:
-        return await self._readers.ask(lambda db: queries.keeper_of(db, asset.id, digests))
+    async def keepers_of(
+        self, lot: Sequence[tuple[AssetId, Sequence[Digest]]]
+    ) -> Sequence[AssetId | None]:
+        return await self._readers.ask(lambda db: [queries.keeper_of(db, *asked) for asked in lot])
 
-    async def partners(
-        self, asset: Asset, content_ids: Sequence[str], group_key: str, since: int
-    ) -> Sequence[Partner]:
-        return await self._readers.ask(
-            lambda db: queries.partners(db, asset.id, content_ids, group_key, since)
-        )
+    async def partners_of(self, lot: Sequence[Kin]) -> Sequence[Sequence[Partner]]:
+        return await self._readers.ask(lambda db: [queries.partners(db, kin) for kin in lot])
 
     async def verified_copies(self, originals: Sequence[OriginalId]) -> Sequence[Place]:
         return await self._readers.ask(lambda db: queries.verified_copies(db, originals))

@@ -31,7 +31,7 @@ from mediad.model import (
     Site,
     SiteKey,
 )
-from mediad.ports import Partner
+from mediad.ports import Kin, Partner
 from mediad.state import WHEN_OFF, State, stage_of
 
 Connection = sqlite3.Connection
@@ -283,12 +283,11 @@ def keeper_of(db: Connection, asset: AssetId, digests: Sequence[Digest]) -> Asse
     return min(set.intersection(*owners), default=None) if owners else None
 
 
-def partners(
-    db: Connection, asset: AssetId, content_ids: Sequence[str], group_key: str, since: int
-) -> list[Partner]:
-    found = {a for c in content_ids if c for (a,) in db.execute(BY_CONTENT, (c, asset))}
-    if group_key:
-        found |= {a for (a,) in db.execute(BY_GROUP, (to_sql(group_key), asset, since))}
+def partners(db: Connection, kin: Kin) -> list[Partner]:
+    found = {a for c in kin.content_ids if c for (a,) in db.execute(BY_CONTENT, (c, kin.asset))}
+    if kin.group_key:
+        rows = db.execute(BY_GROUP, (to_sql(kin.group_key), kin.asset, kin.since))
+        found |= {a for (a,) in rows}
     return [
         Partner(whole.asset, whole.position)
         for whole in listed(db, sorted(found))

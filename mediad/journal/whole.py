@@ -38,6 +38,8 @@ Connection = sqlite3.Connection
 
 def listed(db: Connection, ids: Sequence[AssetId]) -> list[Listed]:
     """Whole assets in the order asked for; those that do not exist are left out."""
+    if not ids:
+        return []
     wanted = json.dumps(ids)
     bundle = _bundle(db, wanted)
     standing: dict[int, list[Standing]] = defaultdict(list)

@@ -10,7 +10,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple, overload
 
 from mediad.errors import NeedsOperator
 from mediad.model import Asset, Digest, Media, Original, Role, SiteKey
@@ -19,6 +20,7 @@ NAME_BYTES: Final = (
     200  # of the 255 a file system allows: room for our prefixes, suffixes and `.part`
 )
 EXTENSION_BYTES: Final = 40
+REMEMBERED: Final = 4096  # names; every look at a lot asks for the same ones again
 UNNAMED: Final = "unnamed"
 TOKENS: Final = ("YYYY", "MM", "DD", "name", "stem", "ext", "kind", "source", "digest8")
 
@@ -56,6 +58,7 @@ class Member(NamedTuple):
     name: str
 
 
+@lru_cache(maxsize=REMEMBERED)
 def safe_name(name: str, extension: str = "") -> str:
     """
     A harmless name as close to the given one as can be; `extension` (with its dot) replaces the name's own.
@@ -68,6 +71,7 @@ def safe_name(name: str, extension: str = "") -> str:
     return _within(_trim(_UNSAFE.sub("_", text)))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def split(name: str) -> tuple[str, str]:
     """Stem and extension; a sidecar's whole tail is its extension: IMG_1 and .HEIC.xmp."""
     parts = _EXTENSION.fullmatch(name)
@@ -98,6 +102,7 @@ def library_name(original: Original, extension: str = "") -> str:
     return safe_name(original.name, right if wrong and may_correct else "")
 
 
+@lru_cache(maxsize=16)
 def faults(template: str) -> tuple[str, ...]:
     """What is wrong with a template, in words; nothing when it can be used."""
     found = [
@@ -118,9 +123,33 @@ def faults(template: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def candidates(
-    asset: Asset, members: Sequence[Member], template: str
-) -> tuple[tuple[SiteKey, ...], ...]:
+class Candidates(Sequence[tuple[SiteKey, ...]]):
+    """The keys of an asset's files, best first; worked out when asked for, as the first is mostly free."""
+
+    def __init__(self, asset: Asset, members: Sequence[Member], template: str) -> None:
+        identity = _identity(asset)
+        self._template = template
+        self._names = _one_stem(members)
+        self._suffixes = ("", identity[:8], identity[:16])
+        self._words = _words(asset, identity)
+
+    def __len__(self) -> int:
+        return len(self._suffixes)
+
+    @overload
+    def __getitem__(self, nth: int) -> tuple[SiteKey, ...]: ...
+
+    @overload
+    def __getitem__(self, nth: slice) -> Sequence[tuple[SiteKey, ...]]: ...
+
+    def __getitem__(self, nth: int | slice) -> tuple[SiteKey, ...] | Sequence[tuple[SiteKey, ...]]:
+        if isinstance(nth, slice):
+            return tuple(self)[nth]
+        suffix = self._suffixes[nth]
+        return tuple(_render(self._template, self._words, name, suffix) for name in self._names)
+
+
+def candidates(asset: Asset, members: Sequence[Member], template: str) -> Candidates:
     """
     Where an asset's files may go, best first; each candidate has one key a member, in their order.
 
@@ -134,12 +163,7 @@ def candidates(
             code="config.template",
             remedy="correct archive.template or sort.template, then `mediactl reload`",
         )
-    names = _one_stem(members)
-    identity = _identity(asset)
-    return tuple(
-        tuple(_render(template, asset, name, suffix) for name in names)
-        for suffix in ("", identity[:8], identity[:16])
-    )
+    return Candidates(asset, members, template)
 
 
 def _one_stem(members: Sequence[Member]) -> list[str]:
@@ -158,16 +182,20 @@ def _one_stem(members: Sequence[Member]) -> list[str]:
     return names
 
 
-def _render(template: str, asset: Asset, name: str, suffix: str) -> SiteKey:
-    stem, extension = split(_suffixed(name, suffix) if suffix else name)
+def _words(asset: Asset, identity: Digest) -> Mapping[str, str]:
     day = _day(asset)
-    words = {
+    return {
         "YYYY": f"{day.year:04}", "MM": f"{day.month:02}", "DD": f"{day.day:02}",
-        "name": stem + extension, "stem": stem, "ext": extension.removeprefix("."),
-        "kind": asset.kind.value, "source": asset.source, "digest8": _identity(asset)[:8],
+        "kind": asset.kind.value, "source": asset.source, "digest8": identity[:8],
     }  # fmt: skip
+
+
+def _render(template: str, words: Mapping[str, str], name: str, suffix: str) -> SiteKey:
+    stem, extension = split(_suffixed(name, suffix) if suffix else name)
+    own = {"name": stem + extension, "stem": stem, "ext": extension.removeprefix(".")}
+    words = {**words, **own}
     parts = [_TOKEN.sub(lambda m: words[m[1]], part) for part in template.split("/")]
-    return SiteKey("/".join(safe_name(p) for p in parts))
+    return SiteKey("/".join(map(safe_name, parts)))
 
 
 def _day(asset: Asset) -> datetime:

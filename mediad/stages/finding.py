@@ -5,8 +5,9 @@ Taking and setting aside are renames which a crash may leave unrecorded; so a fi
 may have got to, and what is found there is believed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from mediad.errors import MediadError
 from mediad.model import Asset, Digest, Inspection, Original, Place, Site
@@ -14,7 +15,8 @@ from mediad.policy.naming import aside_keys
 from mediad.ports import Files, Sighting
 from mediad.stages import lots
 
-ASIDE = (Site.QUARANTINE, Site.DUPLICATES)
+ASIDE: Final = (Site.QUARANTINE, Site.DUPLICATES)
+Places: TypeAlias = tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +53,44 @@ class File:
 
 async def find(files: Files, assets: Sequence[Asset]) -> list[tuple[File, ...] | MediadError]:
     """Stat only. Each asset's files in the order of its originals; no two are offered the same place aside."""
-    sights = await lots.sight(files, [[p for o in a.originals for p in _places(o)] for a in assets])
+    places = [[_places(o) for o in a.originals] for a in assets]
+    sights = await lots.sight(files, [[p for ps in mine for p in ps] for mine in places])
     promised: set[Place] = set()
     return [
-        s if isinstance(s, MediadError) else _files(a, s, promised)
-        for a, s in zip(assets, sights, strict=True)
+        s if isinstance(s, MediadError) else _files(a, mine, s, promised)
+        for a, mine, s in zip(assets, places, sights, strict=True)
     ]
 
 
-def _places(original: Original) -> tuple[Place, ...]:
+def _places(original: Original) -> Places:
+    """Working copy, drop folder, then each shelf aside under our own name and under the plain one."""
     plain, own = aside_keys(original)
     aside = [Place(site, key) for site in ASIDE for key in (own, plain)]
     return Place(Site.SPOOL, original.spool_key), Place(Site.INCOMING, original.source_key), *aside
 
 
-def _files(asset: Asset, sights: lots.Seen, promised: set[Place]) -> tuple[File, ...]:
-    step = len(sights) // len(asset.originals)
-    slices = (sights[n * step : (n + 1) * step] for n in range(len(asset.originals)))
-    return tuple(_file(o, s, promised) for o, s in zip(asset.originals, slices, strict=True))
+def _files(
+    asset: Asset, places: Sequence[Places], sights: lots.Seen, promised: set[Place]
+) -> tuple[File, ...]:
+    rest = iter(sights)
+    return tuple(
+        _file(o, {p: next(rest) for p in mine}, promised)
+        for o, mine in zip(asset.originals, places, strict=True)
+    )
 
 
-def _file(original: Original, sights: lots.Seen, promised: set[Place]) -> File:
-    there = dict(zip(_places(original), sights, strict=True))
+def _file(original: Original, there: Mapping[Place, Sighting | None], promised: set[Place]) -> File:
     spool, incoming, *aside = there
     place = next((p for p in there if _is_ours(original, p, there[p], own=aside[::2])), None)
     left = there[incoming]
+    now = there[spool] or left
+    is_known = now is not None and _is_same(original, now)  # by its stat, wherever we meet it again
     return File(
         original,
         place,
         there[place] if place else None,
-        _free(there, original, aside[:2], promised),
-        _free(there, original, aside[2:], promised),
+        _free(there, aside[:2], promised, is_known=is_known),
+        _free(there, aside[2:], promised, is_known=is_known),
         is_left_behind=place == spool and left is not None and _is_same(original, left),
     )
 
@@ -98,16 +107,15 @@ def _is_ours(
 
 
 def _free(
-    there: dict[Place, Sighting | None],
-    original: Original,
+    there: Mapping[Place, Sighting | None],
     pair: Sequence[Place],
     promised: set[Place],
+    *,
+    is_known: bool,
 ) -> Place:
     """The plain name if nobody has it and we should know our file by it again; else the one with our number."""
     own, plain = pair
-    now = there[_places(original)[0]] or there[_places(original)[1]]
-    may_be_plain = there[plain] is None and now is not None and _is_same(original, now)
-    if not may_be_plain or plain in promised:
+    if there[plain] is not None or not is_known or plain in promised:
         return own
     promised.add(plain)
     return plain

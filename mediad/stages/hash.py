@@ -62,10 +62,7 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
     facts = lots.each(lambda fs: Facts(fs, now, is_dedup_on=dedup), await find(io.files, assets))
     facts = await _read(facts, io)
     facts = await _inspected(facts, io)
-    return [
-        await _recognised(a, f, io) if isinstance(f, Facts) else f
-        for a, f in zip(assets, facts, strict=True)
-    ]
+    return await _recognised(assets, facts, io)
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
@@ -156,12 +153,27 @@ def _with_inspections(facts: Facts, answers: Sequence[Inspection]) -> Facts:
     return replace(facts, files=files)
 
 
-async def _recognised(asset: Asset, facts: Facts, io: Ports) -> Facts:
-    if not _is_read(facts):
-        return facts
-    originals = _known(facts)
-    digests = media_digests(originals)
-    keeper = await io.ledger.keeper_of(asset, digests) if digests else None
+async def _recognised(
+    assets: Sequence[Asset], facts: Sequence[Facts | MediadError], io: Ports
+) -> list[Facts | MediadError]:
+    """Of what has been read: who had these bytes before, and when they were taken."""
+    known = {
+        a.id: _known(f)
+        for a, f in zip(assets, facts, strict=True)
+        if isinstance(f, Facts) and _is_read(f)
+    }
+    asked = [(a, digests) for a, ours in known.items() if (digests := media_digests(ours))]
+    answers = await io.ledger.keepers_of(asked) if asked else ()
+    keepers = {a: keeper for (a, _), keeper in zip(asked, answers, strict=True)}
+    return [
+        _with_keeper(f, known[a.id], keepers.get(a.id))
+        if isinstance(f, Facts) and a.id in known
+        else f
+        for a, f in zip(assets, facts, strict=True)
+    ]
+
+
+def _with_keeper(facts: Facts, originals: Sequence[Original], keeper: AssetId | None) -> Facts:
     captured, note = resolve(originals, now=facts.now)
     return replace(facts, keeper=keeper, captured=captured, captured_note=note)
 

@@ -18,7 +18,7 @@ class Wanted:
     """What is to lie on the shelf: each member's digest, and the keys it may lie under, best first."""
 
     digests: tuple[Digest, ...]
-    candidates: tuple[tuple[SiteKey, ...], ...]
+    candidates: Sequence[tuple[SiteKey, ...]]
 
 
 @dataclass(frozen=True, slots=True)

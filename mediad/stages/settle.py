@@ -23,7 +23,7 @@ from mediad.policy.grouping import (
     roles,
 )
 from mediad.policy.settle import NotYet, is_settled
-from mediad.ports import Partner, Ports, Put
+from mediad.ports import Kin, Partner, Ports, Put
 from mediad.stages import lots
 from mediad.stages.finding import File, find
 from mediad.stages.verdict import Act, Done, Merge, Refuse, Stage, Verdict, Wait
@@ -63,10 +63,7 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
     facts = await _at_rest(assets, io)
     known = {a.id: f for a, f in zip(assets, facts, strict=True)}
     beside = _by_content_id(assets, known)
-    partners = [
-        await _partners(a, f, beside, io) if not isinstance(f, MediadError) else ()
-        for a, f in zip(assets, facts, strict=True)
-    ]
+    partners = await _partners(assets, facts, beside, io)
     arriving = {p.asset.id: p.asset for ps in partners for p in ps if State.SEEN in p.position}
     strangers = [a for i, a in arriving.items() if i not in known]
     known |= dict(zip((a.id for a in strangers), await _at_rest(strangers, io), strict=True))
@@ -158,15 +155,29 @@ def _by_content_id(
 
 
 async def _partners(
-    asset: Asset, facts: Facts, beside: Mapping[str, Sequence[Asset]], io: Ports
+    assets: Sequence[Asset],
+    facts: Sequence[Facts | MediadError],
+    beside: Mapping[str, Sequence[Asset]],
+    io: Ports,
+) -> list[Sequence[Partner]]:
+    """For each asset, in order; one that does not stand still is asked for nobody."""
+    whole = {
+        a.id: _as_found(a, f)
+        for a, f in zip(assets, facts, strict=True)
+        if isinstance(f, Facts) and _is_still(f)
+    }
+    since = io.clock.now() - RECENT_MS
+    kin = [Kin(i, sorted(content_ids(a)), key_of(a.originals[0]), since) for i, a in whole.items()]
+    answers = await io.ledger.partners_of(kin) if kin else ()
+    found = {k.asset: _with_those_beside(k, f, beside) for k, f in zip(kin, answers, strict=True)}
+    return [found.get(a.id, ()) for a in assets]
+
+
+def _with_those_beside(
+    kin: Kin, found: Sequence[Partner], beside: Mapping[str, Sequence[Asset]]
 ) -> Sequence[Partner]:
-    if not _is_still(facts):
-        return ()
-    whole = _as_found(asset, facts)
-    ids, since = sorted(content_ids(whole)), facts.now - RECENT_MS
-    found = await io.ledger.partners(whole, ids, key_of(whole.originals[0]), since)
     partners = {p.asset.id: p for p in found}
-    for other in (o for i in ids for o in beside[i] if o.id != asset.id):
+    for other in (o for i in kin.content_ids for o in beside[i] if o.id != kin.asset):
         partners.setdefault(other.id, Partner(other, frozenset({State.SEEN})))
     return tuple(partners.values())
 

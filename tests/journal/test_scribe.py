@@ -1,5 +1,6 @@
 """Guards what one transition carries with it: evidence, facts, lanes, gates, switched-off stages, the condition."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,7 @@ from mediad.model import (
     Site,
     SiteKey,
 )
+from mediad.ports import Kin, Partner
 from mediad.state import WORKFLOWS, Lane, State, Transition
 from tests.journal.world import (
     PHONE_OFF,
@@ -215,9 +217,9 @@ async def test_a_duplicate_knows_its_keeper_and_leaves_it_the_identity(journal: 
     keeper, twin = await arrived(journal, "a.jpg"), await arrived(journal, "b.jpg")
     await hashed(journal, keeper, "same")
     asset = await whole_asset(journal, twin)
-    assert await journal.keeper_of(asset, [digest_of("same")]) == keeper
-    assert await journal.keeper_of(asset, [digest_of("same"), digest_of("other")]) is None
-    assert await journal.keeper_of(asset, []) is None
+    assert await journal.keepers_of([(asset.id, [digest_of("same")])]) == [keeper]
+    assert await journal.keepers_of([(asset.id, [digest_of("same"), digest_of("other")])]) == [None]
+    assert await journal.keepers_of([(asset.id, [])]) == [None]
     await moved(journal, twin, S.SEEN, S.SETTLED)
     seen = Evidence("read-back", 1, keeper=keeper, identity=digest_of("same"))
     position = await moved(journal, twin, S.SETTLED, S.DUPLICATE, seen)
@@ -286,19 +288,24 @@ async def test_a_half_of_a_half_finds_the_whole(journal: Journal) -> None:
         await journal.merge(a, b, Evidence("name", 1))
 
 
+async def partners_of(journal: Journal, kin: Kin) -> Sequence[Partner]:
+    [partners] = await journal.partners_of([kin])
+    return partners
+
+
 async def test_partners_share_a_content_id_or_a_name(journal: Journal, world: World) -> None:
     photo = await arrived(journal, "in/IMG_1.HEIC")
     since = world.clock.now() - 1
     movie = await whole_asset(journal, await arrived(journal, "in/img_1.mov"))
     other = await whole_asset(journal, await arrived(journal, "else/IMG_1.MOV"))
-    found = await journal.partners(movie, (), "in/img_1", since)
+    found = await partners_of(journal, Kin(movie.id, (), "in/img_1", since))
     assert [(p.asset.id, p.position) for p in found] == [(photo, frozenset({S.SEEN}))]
-    assert await journal.partners(movie, (), "in/img_1", world.clock.now()) == []
+    assert await partners_of(journal, Kin(movie.id, (), "in/img_1", world.clock.now())) == []
     [original] = other.originals
     known = replace(original, inspection=Inspection(Media.MOV, content_id="AB"))
     seen = Evidence("stat", 1, originals=(known,))
     await moved(journal, other.id, S.SEEN, S.SETTLED, seen)
-    found = await journal.partners(movie, ("AB",), "", since)
+    found = await partners_of(journal, Kin(movie.id, ("AB",), "", since))
     assert [p.asset.id for p in found] == [other.id]
 
 
