@@ -24,8 +24,8 @@ class Planned:
 class Desk:
     def __init__(self, stage: Stage[Any]) -> None:
         self.stage = stage
-        self.lane = next(iter(stage.at)).lane
         self.busy: set[AssetId] = set()
+        self.joined: set[AssetId] = set()  # of the busy ones: a half has joined them since
         self.hit: set[str] = (
             set()
         )  # outside parts whose fault this stage has met, beside those it names

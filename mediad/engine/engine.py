@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 
 from mediad.engine.desk import Desk, Planned, lots_of
 from mediad.engine.lots import Lots
-from mediad.errors import MediadError
+from mediad.errors import Bug, MediadError
 from mediad.journal import OFF, Committed, Journal, Work
 from mediad.model import AssetId
 from mediad.policy.problems import Problem, Problems
@@ -164,18 +164,49 @@ class Engine:
             if not self._may_run(desk.stage):
                 await desk.nap(LONGEST_NAP_S)
                 continue
-            room = self._limiter(desk.stage.pool)
-            now = self._ports().clock.now()
-            page = await self._journal.work(desk.stage.at, now, 2 * desk.stage.lot_files, desk.busy)
-            if not page:
-                due = await self._journal.next_due(desk.stage.at)
-                await desk.nap(_nap_s(now, due))
+            try:
+                free_s = await self._turn(desk, tasks)
+            except Bug:
+                raise
+            except MediadError as fault:  # the journal does not answer: its stages wait for it
+                self._lots.part_is_down(desk, fault)
                 continue
-            for lot in lots_of(page, desk.stage):
-                desk.busy.update(w.asset.id for w in lot)
-                place = object()  # the runner itself waits for it: no more lots exist than can run
-                await room.acquire_on_behalf_of(place)
-                tasks.start_soon(self._lot_in_pool, desk, lot, room, place)
+            if free_s:
+                await desk.nap(free_s)
+
+    async def _turn(self, desk: Desk, tasks: TaskGroup) -> float:
+        """
+        Start what is due, as far as there is room. Returns for how many seconds there is nothing to do.
+
+        First the place, then the work: a lot that starts was read just now, and nothing starts after a stop or a pause.
+        """
+        room, place = self._limiter(desk.stage.pool), object()
+        await room.acquire_on_behalf_of(place)
+        try:
+            lots, free_s = await self._due(desk)
+        except BaseException:
+            room.release_on_behalf_of(place)
+            raise
+        for lot in lots:
+            desk.busy.update(w.asset.id for w in lot)
+            tasks.start_soon(self._lot_in_pool, desk, lot, room, place)
+            place = object()
+            try:
+                room.acquire_on_behalf_of_nowait(place)
+            except anyio.WouldBlock:  # what else was read may be old when there is room again
+                return 0.0
+        room.release_on_behalf_of(place)
+        return free_s
+
+    async def _due(self, desk: Desk) -> tuple[list[list[Work]], float]:
+        """The lots that may start now; none: for how many seconds that stays so."""
+        if self._stopping or not self._may_run(desk.stage):
+            return [], 0.0
+        now = self._ports().clock.now()
+        page = await self._journal.work(desk.stage.at, now, 2 * desk.stage.lot_files, desk.busy)
+        if page:
+            return lots_of(page, desk.stage), 0.0
+        return [], _nap_s(now, await self._journal.next_due(desk.stage.at))
 
     async def _lot_in_pool(
         self, desk: Desk, lot: Sequence[Work], room: anyio.CapacityLimiter, place: object
@@ -188,6 +219,7 @@ class Engine:
         finally:
             room.release_on_behalf_of(place)
             desk.busy.difference_update(w.asset.id for w in lot)
+            desk.joined &= desk.busy
             if moved:
                 desk.rate.add(clock.monotonic(), moved, clock.monotonic() - began)
             desk.ring()

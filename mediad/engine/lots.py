@@ -5,26 +5,30 @@ What failed is sorted by who can put it right: time (backoff), a person (hold), 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 import structlog
 
 from mediad.engine.desk import Desk
 from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.journal import Journal, Park, Step, Work
-from mediad.model import AssetId, Evidence
+from mediad.model import AssetId
 from mediad.policy import backoff
 from mediad.ports import Ports
 from mediad.stages.verdict import Act, Ask, Done, Merge, Refuse, Stage, Verdict, Wait
-from mediad.state import Lane, Transition
+from mediad.state import Position, Transition
 
 log = structlog.get_logger()
 
 MAX_LOOKS: Final = 5
 # An act that ran into these has only learnt that the world is not as its look saw it: look again.
-LOOK_AGAIN: Final = frozenset({"place.taken", "io.busy", "journal.conflict"})
+LOOK_AGAIN: Final = frozenset({"place.taken", "io.busy", "journal.conflict", "journal.too_late"})
 # The asset went another way meanwhile (a late half joined it): what this lot saw no longer matters.
 MOVED_ON: Final = "journal.moved_on"
+SOONEST_MS: Final = 50  # how soon a wait may end
+
+Again: TypeAlias = list[tuple[Work, MediadError | None]]  # who, and what was met
+Told: TypeAlias = tuple[Work, Position | MediadError]
 
 
 class Lots:
@@ -42,51 +46,72 @@ class Lots:
         self._halt = halt
 
     async def work(self, desk: Desk, lot: Sequence[Work]) -> int:
-        """Never raises but Bug: every fault ends as a park. Returns how many assets moved."""
+        """Never raises but Bug: every fault ends as a park or a link that is down. Returns how many assets moved."""
         try:
-            return await self._lot(desk, lot)
+            return await self._sheltered(desk, lot)
+        except Bug:
+            raise
+        except MediadError as fault:  # not even that could be written down: all stays as it was
+            self.part_is_down(desk, fault)
+            return 0
+
+    def part_is_down(self, desk: Desk, fault: MediadError) -> None:
+        """Nobody's own fault: the part is down, and what needs it stays ready."""
+        site = fault.site or "journal"
+        desk.hit.add(site)
+        self._link_is_down(site, fault)
+
+    async def _sheltered(self, desk: Desk, lot: Sequence[Work]) -> int:
+        left = list(lot)
+        try:
+            return await self._lot(desk, left)
         except Bug:
             raise
         except MediadError as fault:
-            return await self._each_alone(desk, lot, fault)
+            return await self._each_alone(desk, left, fault)
         except (
             Exception
         ) as fault:  # one bad file never stops the rest: it is held, with its traceback
-            log.exception("lot.crashed", stage=desk.stage.name, assets=[w.asset.id for w in lot])
-            return await self._each_alone(desk, lot, _unexpected(fault))
+            log.exception("lot.crashed", stage=desk.stage.name, assets=[w.asset.id for w in left])
+            return await self._each_alone(desk, left, _unexpected(fault))
 
     async def _each_alone(self, desk: Desk, lot: Sequence[Work], fault: MediadError) -> int:
         """A fault of the whole lot: alone, each member shows whether it was its own."""
         if len(lot) == 1 or fault.site:
             await self._park_failed(desk, [(w, fault) for w in lot])
             return 0
-        return sum([await self.work(desk, [w]) for w in lot])
+        return sum([await self._sheltered(desk, [w]) for w in lot])
 
-    async def _lot(self, desk: Desk, lot: Sequence[Work]) -> int:
-        """Bring a lot through its stage as far as it goes now. Safe to kill at any line. Returns how many moved."""
+    async def _lot(self, desk: Desk, left: list[Work]) -> int:
+        """
+        Bring a lot through its stage as far as it goes now. Safe to kill at any line. Returns how many moved.
+
+        `left` always holds those for whom nothing is in the journal yet: they are what a fault leaves to do.
+        """
         stage, io = desk.stage, self._ports()
         if stage.destructive:
-            await self._journal.intend([w.asset.id for w in lot], stage.name)
-        todo, moved = list(lot), 0
-        last: dict[
-            AssetId, MediadError
-        ] = {}  # what an act met, where that alone is no reason to give up
+            await self._journal.intend([w.asset.id for w in left], stage.name)
+        moved = 0
+        last: dict[AssetId, MediadError] = {}  # what was met, where that alone is no reason to stop
         for _ in range(MAX_LOOKS):
-            looked = await self._look(stage, todo, io)
+            looked = await self._look(stage, left, io)
             failed = [(w, f) for w, f in looked if isinstance(f, MediadError)]
             seen = [(w, f) for w, f in looked if not isinstance(f, MediadError)]
             ruled = [(w, f, stage.decide(w.asset, f)) for w, f in seen]
+            acting = [(w, f) for w, f, v in ruled if isinstance(v, Act)]
             again, done = await self._settle_verdicts(desk, ruled)
             moved += done
-            acted = await self._act(stage, [(w, f) for w, f, v in ruled if isinstance(v, Act)], io)
-            last = {w.asset.id: e for w, e in acted if e is not None}
-            todo = again + [w for w, e in acted if e is None or e.code in LOOK_AGAIN]
+            left[:] = [w for w, _ in (*failed, *acting, *again)]
+            acted = await self._act(stage, acting, io)
             failed += [(w, e) for w, e in acted if e is not None and e.code not in LOOK_AGAIN]
+            again += [(w, e) for w, e in acted if e is None or e.code in LOOK_AGAIN]
             await self._park_failed(desk, failed)
-            if not todo:
+            left[:] = [w for w, _ in again]
+            last = {w.asset.id: e for w, e in again if e is not None}
+            if not left:
                 return moved
         await self._park_failed(
-            desk, [(w, last.get(w.asset.id) or _no_effect(stage.name)) for w in todo]
+            desk, [(w, last.get(w.asset.id) or _no_effect(stage.name)) for w in left]
         )
         return moved
 
@@ -99,8 +124,13 @@ class Lots:
     async def verdicts(
         self, stage: Stage[Any], lot: Sequence[Work], io: Ports
     ) -> list[tuple[Work, Verdict]]:
+        """Look and decide only. A fault is told as the refusal that it would be."""
         ruled: list[tuple[Work, Verdict]] = []
-        for work, facts in await self._look(stage, lot, io):
+        try:
+            looked = await self._look(stage, lot, io)
+        except MediadError as fault:
+            looked = [(w, fault) for w in lot]
+        for work, facts in looked:
             if isinstance(facts, MediadError):
                 ruled.append((work, Refuse(facts.code, facts.what, facts.remedy)))
             else:
@@ -118,12 +148,11 @@ class Lots:
 
     async def _settle_verdicts(
         self, desk: Desk, ruled: Sequence[tuple[Work, Any, Verdict]]
-    ) -> tuple[list[Work], int]:
+    ) -> tuple[Again, int]:
         """Every verdict but Act goes to the journal. Returns who must be looked at again, and how many moved."""
         steps: list[tuple[Work, Step]] = []
         parks: list[Park] = []
-        alone: list[Work] = []
-        merged = 0
+        merges: list[tuple[Work, Merge]] = []
         for work, _, verdict in ruled:
             match verdict:
                 case Act():
@@ -131,44 +160,41 @@ class Lots:
                 case Done(evidence, then):
                     move = Transition(work.state, desk.stage.name, then)
                     steps.append((work, Step(work.asset.id, move, evidence)))
-                case Merge(into, evidence):
-                    if await self._merge(work.asset.id, into, evidence):
-                        merged += 1
-                    else:
-                        alone.append(work)
+                case Merge():
+                    merges.append((work, verdict))
                 case Wait() | Ask() | Refuse():
-                    parks.append(_park(work.asset.id, desk.lane, verdict))
+                    parks.append(self._park(work, verdict))
                 case _:
                     assert_never(verdict)
         if parks:
             await self._journal.park(parks)
-        again, moved = await self._record(desk, steps)
-        return again + alone, moved + merged
+        answers = await self._merge(desk, merges)
+        return await self._sorted(desk, answers + await self._record(desk, steps))
 
-    async def _merge(self, guest: AssetId, into: AssetId, evidence: Evidence) -> bool:
-        """False: the host went on meanwhile, and is too far to be joined. The next look sees what that means."""
-        try:
-            await self._journal.merge(guest, into, evidence)
-        except (Refused, Retryable):
-            return False
-        return True
+    async def _merge(self, desk: Desk, merges: Sequence[tuple[Work, Merge]]) -> list[Told]:
+        """One that cannot join fails alone."""
+        answers: list[Told] = []
+        for work, merge in merges:
+            guest, into = work.asset.id, merge.into
+            if into in desk.busy:
+                desk.joined.add(into)
+            try:
+                answers.append((work, await self._journal.merge(guest, into, merge.evidence)))
+            except MediadError as fault:
+                answers.append((work, fault))
+        return answers
 
-    async def _record(
-        self, desk: Desk, steps: Sequence[tuple[Work, Step]]
-    ) -> tuple[list[Work], int]:
-        if not steps:
-            return [], 0
-        again: list[Work] = []
-        failed: list[tuple[Work, MediadError]] = []
+    async def _record(self, desk: Desk, steps: Sequence[tuple[Work, Step]]) -> list[Told]:
+        # What was seen of a host before a half joined it is not what it is now: it stays ready for another look.
+        steps = [(w, s) for w, s in steps if w.asset.id not in desk.joined]
         answers = await self._journal.record([s for _, s in steps])
-        for (work, _), answer in zip(steps, answers, strict=True):
-            if isinstance(answer, MediadError):
-                if answer.code in LOOK_AGAIN:
-                    again.append(work)
-                elif answer.code != MOVED_ON:
-                    failed.append((work, answer))
-        await self._park_failed(desk, failed)
-        return again, sum(not isinstance(a, MediadError) for a in answers)
+        return list(zip([w for w, _ in steps], answers, strict=True))
+
+    async def _sorted(self, desk: Desk, answers: Sequence[Told]) -> tuple[Again, int]:
+        """What the journal said: moved, look again, or failed alone; who went another way is no longer ours."""
+        faults = [(w, a) for w, a in answers if isinstance(a, MediadError)]
+        await self._park_failed(desk, [(w, f) for w, f in faults if f.code not in LOOK_AGAIN])
+        return [(w, f) for w, f in faults if f.code in LOOK_AGAIN], len(answers) - len(faults)
 
     async def _park_failed(self, desk: Desk, failed: Sequence[tuple[Work, MediadError]]) -> None:
         """Sort each fault by who can put it right: time, a person, nobody; a developer's stops the daemon."""
@@ -176,27 +202,39 @@ class Lots:
         for work, fault in failed:
             if isinstance(fault, Bug):
                 raise fault
-            if fault.site:  # not this file's fault: the part is down, and the file stays ready
-                desk.hit.add(fault.site)
-                self._link_is_down(fault.site, fault)
-                continue
-            parks.append(self._park(desk, work, fault))
+            if fault.site:
+                self.part_is_down(desk, fault)
+            elif fault.code != MOVED_ON:
+                parks.append(self._park_fault(desk, work, fault))
         if parks:
             await self._journal.park(parks)
             if any(p.mark == "failed" for p in parks):
                 await self._halt()
 
-    def _park(self, desk: Desk, work: Work, fault: MediadError) -> Park:
+    def _park(self, work: Work, verdict: Wait | Ask | Refuse) -> Park:
+        at = (work.asset.id, work.state.lane)
+        match verdict:
+            case Wait(until, why):
+                # A time that has passed means soon, and never a runner that turns on the spot.
+                due = max(until, self._ports().clock.now() + SOONEST_MS)
+                return Park(*at, "waiting", due, why, state=work.state)
+            case Ask(code, why, remedy) | Refuse(code, why, remedy):
+                return Park(*at, "held", None, why, code, remedy, state=work.state)
+            case _:
+                assert_never(verdict)
+
+    def _park_fault(self, desk: Desk, work: Work, fault: MediadError) -> Park:
         io = self._ports()
+        at = (work.asset.id, work.state.lane)
         text = (fault.what, fault.code, fault.remedy)
         if isinstance(fault, NeedsOperator | Refused):
             log.warning("asset.held", asset=work.asset.id, stage=desk.stage.name, code=fault.code)
-            return Park(work.asset.id, desk.lane, "held", None, *text, failed_attempt=True)
+            return Park(*at, "held", None, *text, failed_attempt=True, state=work.state)
         attempts = work.attempts + 1
         rules = io.settings.workflow
         if backoff.gives_up(attempts, rules.retries):
             log.warning("asset.failed", asset=work.asset.id, stage=desk.stage.name, code=fault.code)
-            return Park(work.asset.id, desk.lane, "failed", None, *text, failed_attempt=True)
+            return Park(*at, "failed", None, *text, failed_attempt=True, state=work.state)
         asked = fault.after_s if isinstance(fault, Retryable) else None
         pause = (
             asked
@@ -210,17 +248,7 @@ class Lots:
             attempt=attempts, after_s=round(pause, 1),
         )  # fmt: skip
         due = io.clock.now() + round(pause * 1000)
-        return Park(work.asset.id, desk.lane, "retry", due, *text, failed_attempt=True)
-
-
-def _park(asset: AssetId, lane: Lane, verdict: Wait | Ask | Refuse) -> Park:
-    match verdict:
-        case Wait(until, why):
-            return Park(asset, lane, "waiting", until, why)
-        case Ask(code, why, remedy) | Refuse(code, why, remedy):
-            return Park(asset, lane, "held", None, why, code, remedy)
-        case _:
-            assert_never(verdict)
+        return Park(*at, "retry", due, *text, failed_attempt=True, state=work.state)
 
 
 def _no_effect(stage: str) -> MediadError:

@@ -95,6 +95,7 @@ class Park:
     code: str = ""
     remedy: str = ""
     failed_attempt: bool = False
+    state: State | None = None  # only if the lane still stands there; None: wherever it stands
 
 
 @dataclass(frozen=True, slots=True)

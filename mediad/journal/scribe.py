@@ -182,10 +182,12 @@ class Scribe:
         due = (self._now if park.due is None else park.due) if mark.runs else None
         self._do(
             "UPDATE standing SET mark = ?, due = ?, why = ?, code = ?, remedy = ?,"
-            " attempts = attempts + ? WHERE asset = ? AND lane = ? AND mark <> 'final'",
+            " attempts = attempts + ? WHERE asset = ? AND lane = ? AND mark <> 'final'"
+            " AND state = coalesce(?, state)",
             (
                 mark.value, due, park.why, park.code, park.remedy,
                 int(park.failed_attempt), park.asset_id, park.lane.value,
+                park.state.value if park.state else None,
             ),
         )  # fmt: skip
         self._close_intents(park.asset_id, park.lane)
