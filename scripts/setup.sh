@@ -11,7 +11,6 @@ need() { # need COMMAND PACKAGE
 }
 need python3 python3
 need ffmpeg ffmpeg
-need ffprobe ffmpeg
 need exiftool libimage-exiftool-perl
 if [ "$want" = dev ]; then
   need rsync rsync
