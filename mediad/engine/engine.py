@@ -154,10 +154,13 @@ class Engine:
     async def run(self) -> None:
         """Work until stopped; returns when the last running lot has finished."""
         self._journal.on_commit.append(self._committed)
-        await self.refresh()
-        async with anyio.create_task_group() as tasks:
-            for desk in self._desks.values():
-                tasks.start_soon(self._runner, desk, tasks, name=f"runner {desk.stage.name}")
+        try:
+            await self.refresh()
+            async with anyio.create_task_group() as tasks:
+                for desk in self._desks.values():
+                    tasks.start_soon(self._runner, desk, tasks, name=f"runner {desk.stage.name}")
+        finally:
+            self._journal.on_commit.remove(self._committed)
 
     async def _runner(self, desk: Desk, tasks: TaskGroup) -> None:
         while not self._stopping:
