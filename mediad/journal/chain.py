@@ -8,11 +8,12 @@ from blake3 import blake3
 from mediad.journal.rows import Audit
 
 GENESIS: Final = bytes(32)
+_ROW: Final = "%d|%d|%d|%s|%s|%s|%d|%s"
 
 
 def seal(before: bytes, row: Sequence[object]) -> bytes:
     """`row`: seq, asset, at, stage, from, to, skipped, evidence. Only the last may hold a bar: canonical text."""
-    return blake3(before + "|".join([str(value) for value in row]).encode()).digest()
+    return blake3(before + (_ROW % tuple(row)).encode()).digest()
 
 
 def verify(rows: Iterable[Sequence[Any]], before: bytes, seq: int) -> tuple[Audit, bytes]:

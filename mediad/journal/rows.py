@@ -6,9 +6,9 @@ Promises that a name comes back byte for byte as it went in: text that is no UTF
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from mediad.errors import MediadError
 from mediad.model import (
@@ -106,8 +106,7 @@ class Work:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """One transition that is on the disk now."""
 
     seq: int
@@ -287,6 +286,15 @@ def _rendition(rendition: Rendition) -> dict[str, object]:
     }
 
 
+def _captured(captured: Captured) -> dict[str, object]:
+    return {
+        "local": captured.local,
+        "offset": captured.offset,
+        "source": captured.source,
+        "at": captured.at,
+    }
+
+
 def _same(fact: Any) -> Any:
     return fact
 
@@ -302,7 +310,7 @@ _SAID: Final[tuple[tuple[str, Callable[[Any], object]], ...]] = (
     ("renditions", lambda rows: [_rendition(r) for r in rows]),
     ("figures", dict),
     ("kind_now", _same),
-    ("captured", asdict),
+    ("captured", _captured),
     ("identity", _same),
 )
 
@@ -318,10 +326,16 @@ def evidence_json(evidence: Evidence) -> str:
     return shown(said)
 
 
+_INSPECTED: Final = tuple(f.name for f in fields(Inspection))
+
+
 def inspection_json(inspection: Inspection | None) -> str | None:
     if inspection is None:
         return None
-    return json.dumps({n: v for n, v in asdict(inspection).items() if v or n == "media"})
+    said = {n: v for n in _INSPECTED if (v := getattr(inspection, n)) or n == "media"}
+    if inspection.captured:
+        said["captured"] = _captured(inspection.captured)
+    return json.dumps(said)
 
 
 def inspection_from(text: str | None) -> Inspection | None:

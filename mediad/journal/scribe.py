@@ -8,7 +8,7 @@ the gates and the asset's condition are one thing here: all of it is written, or
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from mediad.errors import Bug, Refused, Retryable
 from mediad.journal import learn
@@ -58,7 +58,23 @@ _STAND_ON: Final = (
     " remedy = '' WHERE asset = ? AND lane = ?"
 )
 
+_TELL: Final = "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COURSES: Final = 1024
+
 Lanes = dict[Lane, tuple[State, Mark]]
+
+
+class Course(NamedTuple):
+    """All that follows from one step for an asset that stands so: charted once for the many that stand alike."""
+
+    passed: tuple[Transition, ...]  # by switched-off stages
+    via: tuple[Transition, ...]  # of these and the step, what is written on the way
+    writes: tuple[tuple[str, State, Mark], ...]
+    ended: tuple[Lane, ...]
+    position: Position
+    opened: tuple[State, ...]  # with work in them, new or newly open
+    stands: Lanes
+    turns: bool  # its condition may be another now
 
 
 class Scribe:
@@ -70,6 +86,7 @@ class Scribe:
         off: Callable[[], Mapping[str, str]],
     ) -> None:
         self._do = connection.execute
+        self._do_all = connection.executemany
         self._clock = clock
         self._law_of = law
         self.off = off
@@ -80,21 +97,34 @@ class Scribe:
         self._seq: int = last[0] if last else 0
         self._chain: bytes = last[1] if last else GENESIS
         self._committed: list[Committed] = []
+        self._unwritten: list[tuple[object, ...]] = []
+        self._notes: dict[str, tuple[Evidence, str]] = {}  # of switched-off stages, in this group
+        self._courses: dict[tuple[frozenset[tuple[State, Mark]], Transition | None], Course] = {}
         self._intended: set[tuple[AssetId, str]] = set()
 
     # -- Tape: the group's beginning, marks and end ------------------------------------------------
 
     def begin(self) -> None:
-        self._law, self._off, self._now = self._law_of(), self.off(), self._clock.now()
+        law, off = self._law_of(), self.off()
+        if (law, off) != (self._law, self._off):
+            self._courses.clear()
+        self._law, self._off, self._now = law, off, self._clock.now()
         self._off_stages = frozenset(self._off)
+        self._notes.clear()
         self._intended = set(self._do("SELECT asset, lane FROM intent"))
 
-    def mark(self) -> tuple[int, bytes, int]:
-        return self._seq, self._chain, len(self._committed)
+    def end(self) -> None:
+        """The group's history, in one go: nothing in the group has to read it."""
+        self._do_all(_TELL, self._unwritten)
+        self._unwritten.clear()
 
-    def turn_back(self, mark: tuple[int, bytes, int]) -> None:
-        self._seq, self._chain, kept = mark
-        del self._committed[kept:]
+    def mark(self) -> tuple[int, bytes, int, int]:
+        return self._seq, self._chain, len(self._committed), len(self._unwritten)
+
+    def turn_back(self, mark: tuple[int, bytes, int, int]) -> None:
+        self._seq, self._chain, told, unwritten = mark
+        del self._committed[told:]
+        del self._unwritten[unwritten:]
 
     def take(self) -> list[Committed]:
         committed, self._committed = self._committed, []
@@ -127,8 +157,8 @@ class Scribe:
             ),
         )  # fmt: skip
         seen = Evidence("seen", self._now, figures={"size": arrival.size, "source": arrival.source})
-        opened = self._stand(asset, {}, frozenset({State.SEEN}))
-        self._tell(asset, ARRIVE, None, State.SEEN, seen, opened)
+        self._tell(asset, ARRIVE, None, State.SEEN, seen, _ARRIVED.opened)
+        self._follow(asset, _ARRIVED)
         return asset
 
     def record(self, step: Step) -> Position:
@@ -209,7 +239,7 @@ class Scribe:
     def reconsider(self, asset: AssetId) -> None:
         """The configuration changed: switched-off stages pass now, gates are looked at again."""
         lanes = self._lanes(asset)
-        self._pass(asset, lanes, _position(lanes), [])
+        self._follow(asset, self._course(lanes, None))
         self._judge(asset, self._lanes(asset))
 
     def intend(self, asset: AssetId, stage: str) -> None:
@@ -226,64 +256,40 @@ class Scribe:
             self._do("UPDATE original SET taken = 1 WHERE asset = ? AND taken = 0", (asset,))
         if step.stage == "join":
             self._do("UPDATE asset SET identity = NULL WHERE id = ?", (asset,))
-        opened: list[State] = []
-        self._tell(asset, step.stage, step.at, step.then, evidence, opened)
-        after = advance(_position(lanes), step, self._law)
-        position, now_open = self._pass(asset, lanes, after, [step])
-        opened += now_open
+        course = self._course(lanes, step)
+        self._tell(asset, step.stage, step.at, step.then, evidence, course.opened)
+        self._follow(asset, course)
         self._close_intents(asset, step.at.lane)
-        return position
+        return course.position
 
-    def _pass(
-        self, asset: AssetId, lanes: Lanes, position: Position, trail: list[Transition]
-    ) -> tuple[Position, tuple[State, ...]]:
+    def _course(self, lanes: Lanes, step: Transition | None) -> Course:
+        key = frozenset(lanes.values()), step
+        course = self._courses.get(key)
+        if course is None:
+            if len(self._courses) >= _COURSES:
+                self._courses.clear()
+            course = self._courses[key] = chart(lanes, step, self._off_stages, self._law)
+        return course
+
+    def _follow(self, asset: AssetId, course: Course) -> None:
         """Let switched-off stages pass, then write where the asset stands."""
-        for step in passing(position, self._off_stages, self._law):
-            note = Evidence(OFF, self._now, note=self._off[step.stage])
-            self._tell(asset, step.stage, step.at, step.then, note)
-            trail.append(step)
-            position = advance(position, step, self._law)
-        for step in trail[:-1]:  # the schema wants each step of a standing row to be lawful
-            if step.at.lane in lanes:
-                self._do(
-                    "UPDATE standing SET state = ? WHERE asset = ? AND lane = ?",
-                    (step.then.value, asset, step.at.lane.value),
-                )
-        return position, self._stand(asset, lanes, position)
-
-    def _stand(self, asset: AssetId, lanes: Lanes, position: Position) -> tuple[State, ...]:
-        """Write the position. Returns the states with work in them that are new or newly open."""
-        now: Lanes = {}
-        opened: list[State] = []
-        for state in position:
-            was = lanes.get(state.lane)
-            mark = self._mark(state, position, was)
-            now[state.lane] = state, mark
-            if was == (state, mark):
-                continue
-            if mark is Mark.READY:
-                opened.append(state)
-            self._write_standing(asset, state, mark, is_new=was is None)
-        for lane in lanes.keys() - now.keys():
+        for step in course.passed:
+            if step.stage not in self._notes:
+                note = Evidence(OFF, self._now, note=self._off[step.stage])
+                self._notes[step.stage] = note, evidence_json(note)
+            self._write_down(asset, step, *self._notes[step.stage])
+        for step in course.via:
+            self._do(
+                "UPDATE standing SET state = ? WHERE asset = ? AND lane = ?",
+                (step.then.value, asset, step.at.lane.value),
+            )
+        for sql, state, mark in course.writes:
+            due = self._now if mark is Mark.READY else None
+            self._do(sql, (state.value, mark.value, due, asset, state.lane.value))
+        for lane in course.ended:
             self._do("DELETE FROM standing WHERE asset = ? AND lane = ?", (asset, lane.value))
-        if not lanes or condition(lanes) is not condition(now):
-            self._judge(asset, now)
-        return tuple(opened)
-
-    def _mark(self, state: State, position: Position, was: tuple[State, Mark] | None) -> Mark:
-        stage = stage_of(state)
-        if stage is None:
-            return Mark.FINAL
-        mark = was[1] if was and was[0] is state else Mark.READY
-        is_free = is_open(position, stage, self._law)
-        if mark is Mark.GATED and is_free:
-            return Mark.READY
-        return Mark.GATED if mark.runs and not is_free else mark
-
-    def _write_standing(self, asset: AssetId, state: State, mark: Mark, *, is_new: bool) -> None:
-        due = self._now if mark is Mark.READY else None
-        sql = _STAND if is_new else _STAND_ON
-        self._do(sql, (state.value, mark.value, due, asset, state.lane.value))
+        if course.turns:
+            self._judge(asset, course.stands)
 
     def _judge(self, asset: AssetId, lanes: Lanes) -> None:
         if lanes:
@@ -301,16 +307,23 @@ class Scribe:
         evidence: Evidence,
         opened: Sequence[State] = (),
     ) -> None:
-        row = (
-            self._seq + 1, asset, self._now, stage,
-            at.value if at else "", then.value if then else "", int(evidence.kind in SKIPPED), evidence_json(evidence),
-        )  # fmt: skip
-        chain = seal(self._chain, row)
-        self._do("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, chain))
-        self._seq, self._chain = row[0], chain
-        self._committed.append(
-            Committed(row[0], asset, self._now, stage, at, then, evidence, opened)
-        )
+        self._write_down(asset, (at, stage, then), evidence, evidence_json(evidence), opened)
+
+    def _write_down(
+        self,
+        asset: AssetId,
+        step: Transition | tuple[State | None, str, State | None],
+        evidence: Evidence,
+        text: str,
+        opened: Sequence[State] = (),
+    ) -> None:
+        (at, stage, then), seq, now = step, self._seq + 1, self._now
+        skipped = 1 if evidence.kind in SKIPPED else 0
+        row = (seq, asset, now, stage, at or "", then or "", skipped, text)
+        self._chain = seal(self._chain, row)
+        self._seq = seq
+        self._unwritten.append((*row, self._chain))
+        self._committed.append(Committed(seq, asset, now, stage, at, then, evidence, opened))
 
     def _lanes(self, asset: AssetId) -> Lanes:
         rows = self._do("SELECT state, mark FROM standing WHERE asset = ?", (asset,))
@@ -332,6 +345,41 @@ class Scribe:
             self._do("DELETE FROM intent WHERE asset = ? AND lane = ?", (asset, lane.value))
 
 
+def chart(lanes: Lanes, step: Transition | None, off: frozenset[str], law: Workflow) -> Course:
+    """From where the asset stands, by this step and past what is switched off, to where it comes to rest."""
+    position = _position(lanes)
+    trail = [step] if step else []
+    if step:
+        position = advance(position, step, law)
+    for passing_by in passing(position, off, law):
+        trail.append(passing_by)
+        position = advance(position, passing_by, law)
+    stands = {s.lane: (s, _mark(s, position, lanes.get(s.lane), law)) for s in position}
+    new = [at for lane, at in stands.items() if lanes.get(lane) != at]
+    return Course(
+        passed=tuple(trail[1:] if step else trail),
+        # The schema wants each step of a standing row to be lawful; a lane that opens now starts at its end.
+        via=tuple(t for t in trail if t.at.lane in lanes and stands[t.at.lane][0] is not t.then),
+        writes=tuple((_STAND_ON if s.lane in lanes else _STAND, s, mark) for s, mark in new),
+        ended=tuple(lanes.keys() - stands.keys()),
+        position=position,
+        opened=tuple(s for s, mark in new if mark is Mark.READY),
+        stands=stands,
+        turns=not lanes or condition(lanes) is not condition(stands),
+    )
+
+
+def _mark(state: State, position: Position, was: tuple[State, Mark] | None, law: Workflow) -> Mark:
+    stage = stage_of(state)
+    if stage is None:
+        return Mark.FINAL
+    mark = was[1] if was and was[0] is state else Mark.READY
+    is_free = is_open(position, stage, law)
+    if mark is Mark.GATED and is_free:
+        return Mark.READY
+    return Mark.GATED if mark.runs and not is_free else mark
+
+
 def condition(lanes: Lanes) -> Condition:
     """The one word for an asset, from where its lanes stand."""
     intake = lanes.get(Lane.INTAKE)
@@ -348,6 +396,19 @@ def condition(lanes: Lanes) -> Condition:
 
 def _position(lanes: Lanes) -> Position:
     return frozenset([state for state, _ in lanes.values()])
+
+
+_SEEN: Final = {Lane.INTAKE: (State.SEEN, Mark.READY)}
+_ARRIVED: Final = Course(
+    (),
+    (),
+    ((_STAND, State.SEEN, Mark.READY),),
+    (),
+    frozenset({State.SEEN}),
+    (State.SEEN,),
+    _SEEN,
+    turns=True,
+)
 
 
 def _moved_on(asset: AssetId, step: Transition | None) -> Retryable:
