@@ -15,11 +15,15 @@ class Rate:
         self._done.append((at, files, took_s))
 
     def per_minute(self, now: float) -> float:
-        """Files a minute over the window; 0.0 when nothing was finished in it."""
-        while self._done and self._done[0][0] < now - WINDOW_S:
-            self._done.popleft()
-        if not self._done:
+        """
+        Files a minute of what was finished in the window; 0.0 when nothing was.
+
+        A lot that took longer than the window counts for as long as it took: between two films the last one's speed
+        is the best that is known.
+        """
+        recent = [d for d in self._done if d[0] >= now - max(WINDOW_S, d[2])]
+        self._done = deque(recent, _MOST)
+        if not recent:
             return 0.0
-        began = min(at - took for at, _, took in self._done)
-        span = max(min(now - began, WINDOW_S), 0.001)
-        return 60.0 * sum(files for _, files, _ in self._done) / span
+        began = min(at - took for at, _, took in recent)
+        return 60.0 * sum(files for _, files, _ in recent) / max(now - began, 0.001)
