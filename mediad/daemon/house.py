@@ -31,7 +31,7 @@ from mediad.adapters.inspector import FileInspector
 from mediad.adapters.roots import Enrolment, Roots
 from mediad.config import ConfigFaults, Fault, Loaded, Settings, load
 from mediad.engine import Engine
-from mediad.errors import MediadError
+from mediad.errors import MediadError, NeedsOperator
 from mediad.journal import Journal, Lock, name_at, rotate
 from mediad.model import Place, Site
 from mediad.policy.dates import believe
@@ -43,7 +43,8 @@ from mediad.service.answers import FindingDoc
 from mediad.service.doctor import finding
 from mediad.stages.registry import STAGES
 from mediad.state import WHEN_OFF, Workflow
-from mediad.watchers import incoming, mounts
+from mediad.watchers import incoming
+from mediad.watchers.mounts import Watch
 from mediad.watchers.timer import every
 
 log = structlog.get_logger()
@@ -51,6 +52,7 @@ log = structlog.get_logger()
 FOLDERS: Final = (
     Site.INCOMING, Site.SPOOL, Site.PHONE, Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE,
 )  # fmt: skip
+CONFIG_NAME: Final = "mediad.toml"
 CONFIG_LOOK_S: Final = 2.0
 
 
@@ -122,6 +124,9 @@ class House:
         self._ports = self._new_ports()
         self.engine = Engine(journal, STAGES, self.ports, self.problems)
         self.engine.set_pools(pools)
+        self.watch = Watch(
+            self.engine, self.problems, self.roots, clock, free=self.files.free_bytes, prove=journal.prove
+        )  # fmt: skip
 
     def path_of(self, place: Place) -> Path:
         return self.rules.settings.path_of(place.site) / place.key
@@ -167,7 +172,7 @@ class House:
         made = await anyio.to_thread.run_sync(partial(nas.nas_init, folder, force=force))
         if folder == self.rules.settings.folders.nas_archive:
             await anyio.to_thread.run_sync(self.roots.accept, Site.ARCHIVE)
-            await mounts.ask_about(self.engine, self.roots, Site.ARCHIVE)
+            await self.watch.ask_about(Site.ARCHIVE)
         return [f"made {path}" for path in made]
 
     async def check_host(self) -> Sequence[FindingDoc]:
@@ -210,9 +215,9 @@ class House:
 
     async def watch_config(self) -> None:
         """A saved change of the file is a reload; comparing its stat is cheap and works on every file system."""
-        file = self.rules.loaded.file
+        file = self.rules.loaded.file or self.rules.settings.root / CONFIG_NAME  # may be made later
         seen = _mark(file)
-        while file is not None:
+        while True:
             await self.clock.sleep(CONFIG_LOOK_S)
             if (now := _mark(file)) != seen:
                 seen = now
@@ -222,8 +227,7 @@ class House:
 @asynccontextmanager
 async def open_house(loaded: Loaded, root: Path | None) -> AsyncIterator[House]:
     settings = loaded.settings
-    settings.folders.state.mkdir(parents=True, exist_ok=True)
-    lock = Lock.acquire(settings.folders.state / "mediad.lock")
+    lock = _locked(settings.folders.state)
     try:
         logs.set_up(settings)
         clock, rules = SystemClock(), Rules(loaded)
@@ -244,6 +248,18 @@ async def open_house(loaded: Loaded, root: Path | None) -> AsyncIterator[House]:
         lock.release()
 
 
+def _locked(state: Path) -> Lock:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        return Lock.acquire(state / "mediad.lock")
+    except OSError as error:
+        raise NeedsOperator(
+            f"the state folder {state} cannot be used ({error.strerror}); nothing was changed",
+            code="state.unusable",
+            remedy="check folders.state, and the owner and the mode of the folder above it",
+        ) from error
+
+
 async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
     """Until a signal, or with `once` until nothing is left to do. Returns the exit code."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -254,7 +270,7 @@ async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
             tasks.start_soon(_hear, house, signals)
             await house.journal.reconsider()
             for site in house.roots.guarded:
-                await mounts.ask_about(house.engine, house.roots, site)
+                await house.watch.ask_about(site)
             code = await (_once(house) if once else _serve(house, tasks))
             tasks.cancel_scope.cancel()
             log.info("daemon.stopped", code=code)
@@ -305,8 +321,9 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
         )
     )  # fmt: skip
     await tasks.start(control.serve, service, settings.socket_path)
-    guarded = tuple(house.roots.guarded)
-    tasks.start_soon(mounts.watch, house.engine, house.roots, house.clock, guarded)
+    tasks.start_soon(
+        house.watch.run, [s for s in FOLDERS if s is not Site.INCOMING]
+    )  # scanned anyway
     tasks.start_soon(_watch_incoming, house)
     tasks.start_soon(house.watch_config)
     tasks.start_soon(house.check_journal)
@@ -374,9 +391,9 @@ def _needs_restart(now: Loaded, new: Loaded) -> Sequence[Fault]:
     ]
 
 
-def _mark(file: Path | None) -> tuple[int, int, int] | None:
+def _mark(file: Path) -> tuple[int, int, int] | None:
     try:
-        seen = file.stat() if file else None
+        seen = file.stat()
     except OSError:
         return None
-    return (seen.st_mtime_ns, seen.st_size, seen.st_ino) if seen else None
+    return (seen.st_mtime_ns, seen.st_size, seen.st_ino)

@@ -278,6 +278,10 @@ class Journal:
         """A checked copy under `path`, made while the work goes on."""
         await self._readers.aside(partial(backup.save, self.path, path))
 
+    async def prove(self) -> None:
+        """Write something durably, or raise what keeps the journal from being written."""
+        await self._put("UPDATE meta SET value = value WHERE key = 'clean'", [()])
+
     async def check(self) -> None:
         """SQLite's own quick look at the whole file. A damaged journal is said to be one, never remade."""
         said = await self._readers.ask(
