@@ -7,17 +7,19 @@ faults, 3 another daemon has this root, 78 the configuration is wrong at start.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from types import FrameType
+from typing import Final, NoReturn
 
 import anyio
 
 from mediad import __version__
-from mediad.config import ConfigFaults, load
-from mediad.errors import MediadError
+from mediad.config import ConfigFaults, Loaded, load
+from mediad.errors import Bug, MediadError
 
 EX_CONFIG: Final = 78
 EX_RUNNING: Final = 3
@@ -34,16 +36,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         for fault in faults.faults:
             print(fault, file=sys.stdout if words.check else sys.stderr)
         return 2 if words.check else EX_CONFIG
-    if words.check:
-        return 0
+    return 0 if words.check else _started(loaded, words)
+
+
+def _started(loaded: Loaded, words: argparse.Namespace) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):  # until the house hears them itself
+        signal.signal(number, _leave)
+    try:
+        return _live(loaded, words)
+    except MediadError as fault:
+        told = fault
+    except ExceptionGroup as group:
+        if (alone := _told(group)) is None:
+            raise
+        told = alone
+    print(f"mediad: {told.what}. {told.remedy}", file=sys.stderr)  # noqa: T201 - the log may not be there
+    return EX_RUNNING if told.code == "daemon.running" else 1
+
+
+def _live(loaded: Loaded, words: argparse.Namespace) -> int:
     from mediad.daemon.house import live  # noqa: PLC0415 - --check and --version need none of what it imports
 
-    try:
-        code = anyio.run(partial(live, loaded, once=words.once, root=words.root))
-    except MediadError as fault:
-        print(f"mediad: {fault.what}. {fault.remedy}", file=sys.stderr)  # noqa: T201 - there is no log yet
-        return EX_RUNNING if fault.code == "daemon.running" else 1
-    return code
+    return anyio.run(partial(live, loaded, once=words.once, root=words.root))
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+def _told(group: ExceptionGroup[Exception]) -> MediadError | None:
+    """The one thing that went wrong, if a person can put it right. A Bug keeps its traceback."""
+    [first, *more] = group.exceptions
+    if more:
+        return None
+    if isinstance(first, ExceptionGroup):
+        return _told(first)
+    return first if isinstance(first, MediadError) and not isinstance(first, Bug) else None
 
 
 def _parser() -> argparse.ArgumentParser:
