@@ -10,8 +10,8 @@ from mediad.policy.grouping import taken
 from mediad.policy.naming import Member, archive_name, candidates
 from mediad.ports import Ports, Put
 from mediad.stages import lots
-from mediad.stages.placing import Found, Wanted, copies_of, source_of, survey
-from mediad.stages.verdict import Act, Done, Refuse, Stage, Verdict
+from mediad.stages.placing import Found, Wanted, copies_of, is_lost, source_of, survey
+from mediad.stages.verdict import Act, Ask, Done, Refuse, Stage, Verdict
 from mediad.state import State
 
 
@@ -38,6 +38,12 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
     if facts.found.is_whole:
         copies = copies_of(taken(asset), Site.ARCHIVE, facts.found, facts.now)
         return Done(Evidence("read-back", facts.now, copies=copies), State.ARCHIVED)
+    if is_lost(asset, facts.found, Site.ARCHIVE):
+        return Ask(
+            "archive.lost",
+            f"the archive has lost {asset.name}, and no other copy of the original is known: is there a backup?",
+            f"put it back as {facts.found.keys[0]} in the archive, then `mediactl retry`",
+        )
     return Act(f"copy {asset.name} to the archive as {facts.found.keys[0]}")
 
 

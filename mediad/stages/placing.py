@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mediad.errors import MediadError
 from mediad.model import Asset, Copy, Digest, Original, Place, Site, SiteKey
+from mediad.policy.grouping import taken
 from mediad.ports import Files, Sighting
 
 
@@ -71,9 +72,19 @@ def judge(
 def source_of(asset: Asset, original: Original, target: Site) -> Place:
     """Where the bytes are taken from: our working copy, or else any other verified copy."""
     spool = Place(Site.SPOOL, original.spool_key)
-    copies = [c.place for c in asset.copies if c.original == original.id]
-    others = [p for p in copies if p.site not in {target, Site.DUPLICATES, Site.QUARANTINE}]
+    others = _sources(asset, original, target)
     return others[0] if others and spool not in others else spool
+
+
+def is_lost(asset: Asset, found: Found, target: Site) -> bool:
+    """Is a member neither on the shelf nor anywhere that we know of? No number of tries brings it back."""
+    members = zip(taken(asset), found.sightings, strict=True)
+    return any(s is None and not _sources(asset, o, target) for o, s in members)
+
+
+def _sources(asset: Asset, original: Original, target: Site) -> list[Place]:
+    copies = [c.place for c in asset.copies if c.original == original.id]
+    return [p for p in copies if p.site not in {target, Site.DUPLICATES, Site.QUARANTINE}]
 
 
 def copies_of(

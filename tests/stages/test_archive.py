@@ -1,14 +1,15 @@
 """Guards the NAS's copies: read back, never overwriting, never torn, the same keys after every restart."""
 
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from mediad.errors import NeedsOperator
-from mediad.model import Site
+from mediad.model import Place, Site, SiteKey
 from mediad.stages import archive, hash, settle  # noqa: A004 - its name in the law
-from mediad.stages.verdict import Act, Done, Refuse
+from mediad.stages.verdict import Act, Ask, Done, Refuse
 from mediad.state import State
 from mediad.testing import Killed, Power
 from tests.stages.world import world
@@ -160,3 +161,18 @@ async def test_the_power_may_go_at_any_touch(tmp_path: Path) -> None:
             if not was_cut:
                 break
     assert cut_at > 9
+
+
+async def test_an_original_that_is_nowhere_any_more_is_asked_for_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        photo = await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*CHAIN)
+        alone = replace(await w.asset(photo), copies=())
+        [gone] = w.files.under(Site.ARCHIVE)
+        del w.files.files[Place(Site.ARCHIVE, SiteKey(gone))]
+        [facts] = await archive.look([alone], w.ports())
+        assert isinstance(facts, archive.Facts)
+        verdict = archive.decide(alone, facts)
+    assert isinstance(verdict, Ask)
+    assert verdict.code == "archive.lost"
+    assert "2024/07/IMG_1.HEIC" in verdict.remedy
