@@ -269,8 +269,7 @@ async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
             )
             tasks.start_soon(_hear, house, signals)
             await house.journal.reconsider()
-            for site in house.roots.guarded:
-                await house.watch.ask_about(site)
+            await house.watch.ask_about_all(house.roots.guarded)
             code = await (_once(house) if once else _serve(house, tasks))
             tasks.cancel_scope.cancel()
             log.info("daemon.stopped", code=code)
@@ -323,7 +322,7 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     await tasks.start(control.serve, service, settings.socket_path)
     tasks.start_soon(
         house.watch.run, [s for s in FOLDERS if s is not Site.INCOMING]
-    )  # scanned anyway
+    )  # it is scanned
     tasks.start_soon(_watch_incoming, house)
     tasks.start_soon(house.watch_config)
     tasks.start_soon(house.check_journal)

@@ -6,6 +6,7 @@ at all is a fault like any other: the question has a time limit, and nothing els
 """
 
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Final
 
 import anyio
@@ -21,10 +22,10 @@ WORRIED_S: Final = 1.0  # while a fault is open: the person who plugs the disk i
 PATIENCE_S: Final = 10.0
 FULL: Final = "space.full"
 ROOM: Final = 1 << 20  # so much more than there was, and a full disk is worth another try
-STUBBORN_S: Final = (
-    15.0  # a quota has room that cannot be seen: try now and then without being told
-)
+# What cannot be seen from here (a quota, a disk that fails at the write) is tried again so often without being told.
+STUBBORN_S: Final = 15.0
 JOURNAL: Final = "journal"
+DAMAGED: Final = "journal.corrupt"
 
 
 class Watch:
@@ -46,7 +47,8 @@ class Watch:
         self._clock = clock
         self._free = free
         self._prove = prove
-        self._full: dict[Site, tuple[int, float]] = {}  # the least room seen, and since when
+        self._found: dict[Site, str] = {}  # the last fault that we saw ourselves
+        self._met: dict[Site, tuple[int, float]] = {}  # by others: the least room, and since when
 
     async def run(self, sites: Collection[Site]) -> None:
         """For ever: every site now and then, and what has a fault every second, whoever met it."""
@@ -55,12 +57,15 @@ class Watch:
             is_turn = self._clock.monotonic() >= calm_until
             if is_turn:
                 calm_until = self._clock.monotonic() + CALM_S
-            for site in sites:
-                if is_turn or self._problems.about(site):
-                    await self.ask_about(site)
-            if self._problems.about(JOURNAL):
-                await self._ask_journal()
+            await self.ask_about_all([s for s in sites if is_turn or self._problems.about(s)])
+            await self._ask_journal()
             await self._clock.sleep(WORRIED_S)
+
+    async def ask_about_all(self, sites: Collection[Site]) -> None:
+        """At once: one that hangs keeps no other from being asked."""
+        async with anyio.create_task_group() as tasks:
+            for site in sites:
+                tasks.start_soon(self.ask_about, site)
 
     async def ask_about(self, site: Site) -> None:
         """Look at one site now and tell the engine."""
@@ -74,29 +79,38 @@ class Watch:
             fault = await self._guard.check(site)
         known = self._problems.about(site)
         if fault is not None:
+            self._found[site] = fault.code
             if known and known.code != fault.code:
                 self._problems.clear(site)
             self._engine.link_is_down(site, fault)
-        elif not (known and known.code == FULL and await self._is_still_full(site)):
-            self._full.pop(site, None)
+        elif known is None or await self._is_over(site, known.code):
+            self._met.pop(site, None)
             self._engine.link_is_up(site)
 
-    async def _is_still_full(self, site: Site) -> bool:
-        """Whoever met the full disk knew how much was wanted; we only see whether there is more room since."""
-        free = 0
-        try:
-            with anyio.move_on_after(PATIENCE_S):
-                free = await self._free(site)
-        except MediadError:
-            return True  # the next look at the folder says more
+    async def _is_over(self, site: Site, code: str) -> bool:
+        """
+        What we found is over when we find it no more. What others met may be nothing that we can see.
+
+        Whoever met a full disk knew how much was wanted; we only see whether there is more room since.
+        """
+        if self._found.get(site) == code:
+            return True
+        free = await self._room(site) if code == FULL else 0
         now = self._clock.monotonic()
-        least, since = self._full.get(site, (free, now))
-        self._full[site] = min(least, free), since
-        return free < least + ROOM and now < since + STUBBORN_S
+        least, since = self._met.get(site, (free, now))
+        self._met[site] = min(least, free), since
+        return free >= least + ROOM or now >= since + STUBBORN_S
+
+    async def _room(self, site: Site) -> int:
+        """0 where nobody says."""
+        with anyio.move_on_after(PATIENCE_S), suppress(MediadError):
+            return await self._free(site)
+        return 0
 
     async def _ask_journal(self) -> None:
-        try:
-            await self._prove()
-        except MediadError:
+        known = self._problems.about(JOURNAL)
+        if known is None or known.code == DAMAGED:  # a damaged one may well take a write
             return
-        self._engine.link_is_up(JOURNAL)
+        with suppress(MediadError):
+            await self._prove()
+            self._engine.link_is_up(JOURNAL)
