@@ -11,6 +11,7 @@ than the job. A job that crashes or hangs takes its worker with it, and is the f
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,11 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
 
+# libnuma, which x265 brings along, grumbles in every container that may not place its memory. Nothing is wrong then,
+# and a decoder that has to be silent to be believed must not be disbelieved for it.
+_NOISE: Final = re.compile(
+    r"^(?:numa_\w+\(\) failed|set_mempolicy|get_mempolicy|mbind|libnuma)\b.*\n?", re.MULTILINE
+)
 _NICE = "10"
 _STDERR_BYTES = 64 << 10  # enough to say why
 _STDOUT_BYTES = 64 << 20  # a list of every frame of a long film
@@ -62,7 +68,7 @@ class Finished:
 
     returncode: int
     stdout: bytes
-    stderr: str  # its last 64 KiB
+    stderr: str  # its last 64 KiB, without what the machine and not the file made it say
 
 
 class Children:
@@ -147,7 +153,7 @@ def run_limited(argv: Sequence[str], *, limits: Limits, cwd: Path) -> Finished:
             ) from None
         finally:
             children.end(program)
-        said = _tail(err, _STDERR_BYTES).decode("utf-8", "replace")
+        said = _NOISE.sub("", _tail(err, _STDERR_BYTES).decode("utf-8", "replace"))
         return Finished(code, _tail(out, _STDOUT_BYTES), said)
 
 

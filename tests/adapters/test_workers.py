@@ -20,6 +20,12 @@ def python(code: str, cwd: Path, limits: Limits = SMALL) -> Finished:
     return run_limited([sys.executable, "-c", code], limits=limits, cwd=cwd)
 
 
+def test_what_a_container_makes_a_program_say_is_no_complaint_of_the_file(tmp_path: Path) -> None:
+    says = "numa_sched_setaffinity_v2_int() failed: Bad\\nset_mempolicy: Not permitted\\nreal trouble\\n"
+    ended = python(f"import sys; sys.stderr.write('{says}')", tmp_path)
+    assert ended.stderr == "real trouble\n"
+
+
 def test_a_program_is_heard_to_its_end(tmp_path: Path) -> None:
     ended = python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)", tmp_path)
     assert ended == Finished(3, b"out\n", "err\n")
