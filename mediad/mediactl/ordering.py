@@ -124,9 +124,10 @@ def verify(client: Client, words: argparse.Namespace) -> int:
     say(f"{doc['checked']} copies read again, {size(doc['bytes'])} as they were")
     for kind in ("differing", "missing", "unreadable"):
         for c in doc[kind]:
-            complain(
-                f"{kind}: {c['site']}/{clean(c['key'])} {clean(c.get('message', ''))}".rstrip()
-            )
+            owners = "".join(f" (asset {i})" for i in c.get("assets", ()))
+            complain(f"{kind}: {c['site']}/{clean(c['key'])}{owners}: {clean(c['message'])}")
+            if c["remedy"]:
+                complain(f"  remedy: {clean(c['remedy'])}")
     return DONE if doc["ok"] else NO
 
 
