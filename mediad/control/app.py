@@ -21,6 +21,11 @@ PREFIX: Final = "/api/v1"
 MOST_BODY: Final = 1 << 20
 _ALSO_AT_ROOT: Final = frozenset({"/healthz", "/readyz"})
 
+# With what `curl -d` says and what a client without a word about it is taken to have said.
+_JSON: Final = frozenset(
+    {"application/json", "application/x-www-form-urlencoded", "application/octet-stream"}
+)
+
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -28,9 +33,10 @@ def application(service: Service) -> web.Application:
     app = web.Application(middlewares=[_as_problems], client_max_size=MOST_BODY)
     for route in ROUTES:
         handler = _bound(service, route)
-        app.router.add_route(route.method, PREFIX + route.path, handler)
-        if route.path in _ALSO_AT_ROOT:
-            app.router.add_route(route.method, route.path, handler)
+        for path in (PREFIX + route.path, route.path)[: 1 + (route.path in _ALSO_AT_ROOT)]:
+            app.router.add_route(route.method, path, handler)
+            if route.method == "GET":  # whoever may GET may ask for the head alone (RFC 9110)
+                app.router.add_route("HEAD", path, handler)
     streams = Streams(service)
     app.router.add_get(f"{PREFIX}/events", streams.events)
     app.router.add_get(f"{PREFIX}/logs", streams.logs)
@@ -72,6 +78,8 @@ def _bound(service: Service, route: Route) -> Handle:
 async def _body(request: web.Request, route: Route) -> Any:
     if route.method == "GET" or not request.can_read_body:
         return checked_body(None, route.body)
+    if request.content_type not in _JSON and not request.content_type.endswith("+json"):
+        raise web.HTTPUnsupportedMediaType
     raw = await request.read()
     try:
         said = json.loads(raw) if raw.strip() else None

@@ -13,6 +13,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 _STATUS: Final[Mapping[str, int]] = {
     "asset.unknown": 404,
     "stage.unknown": 404,
+    "state.unknown": 422,
     "config.changed": 412,
     "config.invalid": 422,
     "verify.site": 422,

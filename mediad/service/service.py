@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from mediad.errors import MediadError, Refused
-from mediad.journal import BY_HAND, Committed, Listed, Step
+from mediad.journal import BY_HAND, Committed, Condition, Listed, Mark, Step
 from mediad.model import AssetId, Evidence, Site
 from mediad.service import logs
 from mediad.service.answers import (
@@ -37,12 +37,13 @@ from mediad.service.story import asset_doc, history_doc, line_doc, planned_doc, 
 from mediad.service.trouble import grouped
 from mediad.service.waiting import Waiting
 from mediad.service.words import iso
-from mediad.state import STAGE_ORDER, WHEN_OFF, Transition, stage_of
+from mediad.state import STAGE_ORDER, WHEN_OFF, State, Transition, stage_of
 
 PLAN_PATIENCE_S: Final = (
     10.0  # a look may read a large file; the rest of the story does not wait for it
 )
 MOST_AT_ONCE: Final = 1000
+STATE_WORDS: Final = frozenset([*Condition, *Mark, *State])
 
 
 class Service:
@@ -134,6 +135,12 @@ class Service:
             known_stage(stage)
         most = min(limit, MOST_AT_ONCE)
         word = {"duplicates": "duplicate"}.get(state, state)
+        if word and word not in STATE_WORDS:
+            raise Refused(
+                f"there is no state {state!r}",
+                code="state.unknown",
+                remedy="active, completed, failed, held, duplicate, quarantined, ready, waiting, or archive.due …",
+            )
         page = await self._journal.assets(
             stage=stage, state=word, since=since, cursor=cursor, limit=most
         )

@@ -43,6 +43,7 @@ async def test_every_promised_route_answers(tmp_path: Path) -> None:
         ("GET", "/assets?limit=0", None, 422, "request.invalid"),
         ("GET", "/assets?stage=nosuch", None, 404, "stage.unknown"),
         ("GET", "/assets?since=yesterday", None, 422, "request.invalid"),
+        ("GET", "/assets?state=nosuch", None, 422, "state.unknown"),
         ("DELETE", "/status", None, 405, "http.method_not_allowed"),
         ("POST", "/stages/nosuch/pause", None, 404, "stage.unknown"),
         ("POST", "/assets/1/skip", {"stage": "archive"}, 422, "request.invalid"),
@@ -202,3 +203,30 @@ async def test_a_wait_that_nobody_listens_to_ends(tmp_path: Path) -> None:
             await api.ask("POST", "/wait", {})
         status, doc, _ = await api.ask("POST", "/wait", {"timeout": 0.2})
     assert (status, doc["answer"]) == (200, "time is up")
+
+
+async def test_a_body_of_another_kind_is_refused_and_that_of_curl_is_taken(tmp_path: Path) -> None:
+    async with an_api(tmp_path) as api:
+        for kind, status in (
+            ("text/plain", 415),
+            ("application/xml", 415),
+            ("application/x-www-form-urlencoded", 200),
+            ("application/json; charset=utf-8", 200),
+        ):
+            async with api.http.post(
+                "http://mediad/api/v1/workflow/run",
+                data=b'{"dry_run": true}',
+                headers={"Content-Type": kind},
+            ) as answer:
+                assert answer.status == status, kind
+                if status == 415:
+                    assert (await answer.json(content_type=None))[
+                        "code"
+                    ] == "http.unsupported_media_type"
+
+
+async def test_the_head_of_what_can_be_got_is_told(tmp_path: Path) -> None:
+    async with an_api(tmp_path) as api:
+        for path in ("/healthz", "/api/v1/status"):
+            async with api.http.head(f"http://mediad{path}") as answer:
+                assert answer.status == 200
