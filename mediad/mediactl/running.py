@@ -27,10 +27,15 @@ def _only(stages: Sequence[str] | None) -> Mapping[str, Any]:
     return {"stages": list(stages)} if stages is not None else {}
 
 
+_WOULD: Final = {
+    "act": "act", "done": "record", "merge": "join", "wait": "wait", "ask": "ask", "refuse": "refuse",
+}  # fmt: skip
+
+
 def show_plan(plan: Sequence[Mapping[str, Any]]) -> None:
     for p in plan:
         until = f" until {p['until']}" if p["until"] else ""
         head = f"{p['asset']:>7}  {clean(p['name'])}  {paint(p['stage'], 'bold')}"
-        say(f"{head} would {p['verdict']}{until}: {clean(p['what'])}")
+        say(f"{head} would {_WOULD[p['verdict']]}{until}: {clean(p['what'])}")
     if not plan:
         say("nothing would be done")

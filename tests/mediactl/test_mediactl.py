@@ -187,7 +187,7 @@ async def test_interactive_leaves_what_was_refused(
         said = await terminal.type("run", "--interactive")
         doc = (await terminal.type("explain", "1", "--json")).doc
     assert "settle: go on with 1 files?" in said.err
-    assert "would done" in said.out
+    assert "would record" in said.out
     assert doc["position"]["intake"] == "hashed"
     assert doc["position"]["archive"] == "due"
     assert "mediactl resume" in said.err
