@@ -92,6 +92,9 @@ def unknown(path: KeyPath) -> str:
     same = [p for p in KEYS if p[-1] == path[-1]]
     if same:
         return f"there is no such key here, did you mean {'.'.join(same[0])}?"
+    if not here:
+        there = ", ".join(s[-1] for s in SECTIONS if len(s) == 1)
+        return f"there is no section [{'.'.join(path[:-1])}]; there are {there}"
     return f"there is no such key; here are {', '.join(here)}"
 
 
