@@ -224,7 +224,8 @@ def _where(doc: AssetDoc) -> Iterator[str]:
         yield f"{rendition['site']} holds a rendition ({rendition['recipe']}) as {rendition['key']}"
     if doc["state"] == "quarantined":
         last = doc["history"][-1]["evidence"] if doc["history"] else {}
-        yield " ".join(str(last[k]) for k in ("code", "note", "remedy") if last.get(k))
+        said = ": ".join(str(last[k]) for k in ("code", "note") if last.get(k))
+        yield "; ".join(part for part in (said, str(last.get("remedy") or "")) if part)
 
 
 def _waits(step: StepDoc) -> str:
