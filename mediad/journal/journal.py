@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from mediad.errors import MediadError, NeedsOperator
 from mediad.journal import backup, chain, faults, queries
@@ -39,6 +39,7 @@ from mediad.state import STAGE_ORDER, Position, State, Workflow
 T = TypeVar("T")
 
 _AUDIT_PAGE = 20_000
+_LONGEST_WAIT_MS: Final = 7 * 86_400_000
 
 
 class Journal:
@@ -339,4 +340,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, clock: Clock) -> bool:
     enact(connection)
     row = connection.execute("SELECT value FROM meta WHERE key = 'clean'").fetchone()
     connection.execute("UPDATE meta SET value = 0 WHERE key = 'clean'")
+    # Due in years: written while the clock was wrong. Looking too early costs nothing, waiting for it a life.
+    connection.execute(
+        "UPDATE standing SET due = ?1 WHERE due > ?1 + ?2", (clock.now(), _LONGEST_WAIT_MS)
+    )
     return bool(row != (1,))

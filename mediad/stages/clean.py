@@ -51,7 +51,8 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
         gone = Evidence("stat", facts.now, gone=tuple(_going(asset)))
         return Done(gone, State.CLEANED)
     if facts.now < facts.due:
-        return Wait(facts.due, "the working copy is kept for a while")
+        # No longer than a day: the rule for its hours may be another one by then.
+        return Wait(min(facts.due, facts.now + DAY_MS), "the working copy is kept for a while")
     try:
         warrant = _warrant(asset, facts)
     except Refused as refused:
@@ -93,16 +94,18 @@ async def _remembered(asset: Asset, io: Ports) -> tuple[Copy, ...]:
 
 
 def _facts(asset: Asset, sights: lots.Seen, remembered: tuple[Copy, ...], io: Ports) -> Facts:
-    settings = io.settings
+    settings, now = io.settings, io.clock.now()
     going = _going(asset)
     if _is_duplicate(asset):
         patience = int(settings.dedup.keep_days * DAY_MS)
     else:
         patience = int(settings.clean.after_hours * HOUR_MS)
     since = max((c.verified_at for c in asset.copies), default=asset.seen_at)
+    if since > now + DAY_MS:  # written while the clock was wrong: its hours cannot be counted
+        since = now - patience
     return Facts(
         there=tuple(p for p, s in zip(going, sights, strict=True) if s is not None),
-        now=io.clock.now(),
+        now=now,
         due=since + patience,
         min_copies=settings.safety.min_copies,
         required=frozenset() if "archive" in settings.off() else frozenset({Site.ARCHIVE}),

@@ -281,3 +281,16 @@ def _spoil(path: Path) -> None:
     middle = len(whole) // 2 // 4096 * 4096
     whole[middle : middle + 8192] = b"\xff" * 8192
     path.write_bytes(whole)
+
+
+async def test_work_that_was_written_while_the_clock_was_wrong_is_not_due_in_a_lifetime(
+    world: World,
+) -> None:
+    journal = world.open()
+    asset = await arrived(journal, "a.jpg")
+    await journal.close()
+    world.clock.advance(-70 * 365 * 86_400)
+    journal = world.open()
+    [found] = await journal.work([S.SEEN], world.clock.now(), 10, [])
+    assert found.asset.id == asset
+    await journal.close()

@@ -32,6 +32,25 @@ async def test_the_working_copy_stays_for_its_hours_and_then_goes(tmp_path: Path
         assert all(c.place.site is not Site.SPOOL for c in (await w.asset(photo)).copies)
 
 
+async def test_a_long_patience_is_asked_about_again_every_day(tmp_path: Path) -> None:
+    async with world(tmp_path, clean={"after_hours": 24 * 30}) as w:
+        photo = await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*CHAIN)
+        verdict = await w.rule(clean.STAGE, photo)
+        assert isinstance(verdict, Wait)
+        assert verdict.until == w.clock.now() + DAY_S * 1000
+
+
+async def test_copies_dated_by_a_clock_that_was_wrong_do_not_keep_the_disk_full_for_ever(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        photo = await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*CHAIN)
+        w.clock.advance(-DAY_S * 365 * 70)
+        assert isinstance(await w.rule(clean.STAGE, photo), Act)
+
+
 async def test_nothing_is_read_before_its_time(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         found = await w.asset(await w.drop("IMG_1.HEIC", "heic at=0"))
