@@ -251,7 +251,7 @@ class Workers:
             await worker.end()
         return _Worker(
             await anyio.open_process(
-                [sys.executable, "-P", "-m", self._module],
+                [tool("setpriv"), "--pdeathsig=KILL", sys.executable, "-P", "-m", self._module],
                 stderr=subprocess.DEVNULL,
                 cwd=self._cwd,
                 env=_environment(),

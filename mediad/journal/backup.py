@@ -14,6 +14,7 @@ from mediad.journal.migrate import APPLICATION_ID, editions, pending
 from mediad.ports import Clock
 
 _OURS: Final = re.compile(r"journal-\d{8}T\d{6}Z\.db")
+_PART: Final = re.compile(r"\.journal-\d{8}T\d{6}Z\.db\.part")
 
 
 def name_at(at: int) -> str:
@@ -123,9 +124,14 @@ def _free(path: Path) -> Path:
 
 
 def rotate(folder: Path, keep: int) -> list[Path]:
-    """Remove all but the newest `keep` of the backups that carry our dated names. Returns the removed."""
+    """Remove all but the newest `keep` of the backups that carry our dated names. Returns the removed.
+
+    What a kill left half made goes too; one that is being made now is newer than every whole one.
+    """
     ours = sorted(p for p in folder.iterdir() if _OURS.fullmatch(p.name))
     old = ours[: max(0, len(ours) - max(1, keep))]
+    newest = f".{ours[-1].name}.part" if ours else ""
+    old += sorted(p for p in folder.iterdir() if _PART.fullmatch(p.name) and p.name < newest)
     for path in old:
         path.unlink()
     return old

@@ -163,6 +163,35 @@ async def test_what_a_worker_says_is_raised_in_our_words(crew: Workers) -> None:
     assert (full.value.code, full.value.site) == ("space.full", "spool")
 
 
+KILLED = """
+import anyio, os, pathlib, sys
+from mediad.adapters.workers import Limits, Workers
+
+async def main():
+    crew = Workers("tests.adapters.odd_worker", 1, cwd=pathlib.Path(sys.argv[1]))
+    print((await crew.ask({"do": "work"}, Limits()))["pid"], flush=True)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(crew.ask, {"do": "hang"}, Limits())
+        await anyio.sleep(0.3)
+        os.kill(os.getpid(), 9)
+
+anyio.run(main)
+"""
+
+
+async def test_a_busy_worker_does_not_outlive_a_killed_daemon(tmp_path: Path) -> None:
+    killed = await anyio.run_process(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        check=False,
+        cwd=REPO,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+    )
+    assert killed.returncode == -9
+    with anyio.fail_after(5):
+        while not is_gone(int(killed.stdout)):  # noqa: ASYNC110 - a death sets no anyio event
+            await anyio.sleep(0.05)
+
+
 async def test_cancelling_a_job_ends_its_worker(crew: Workers) -> None:
     first = await pid_of(crew)
     with anyio.move_on_after(0.2):

@@ -146,3 +146,17 @@ def _make(kind: str, bad: Path, good: bytes) -> None:
                 db.execute("PRAGMA user_version = 99")
         case _:
             assert kind == "missing"
+
+
+def test_what_a_kill_left_half_made_goes_with_the_old_and_the_one_in_hand_stays(
+    tmp_path: Path,
+) -> None:
+    left, whole, in_hand = (
+        tmp_path / ".journal-20260101T000000Z.db.part",
+        tmp_path / "journal-20260102T000000Z.db",
+        tmp_path / ".journal-20260103T000000Z.db.part",
+    )
+    for file in (left, whole, in_hand):
+        file.touch()
+    assert backup.rotate(tmp_path, 2) == [left]
+    assert sorted(tmp_path.iterdir()) == [in_hand, whole]
