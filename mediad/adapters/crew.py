@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from anyio import CapacityLimiter, create_task_group, to_thread
 
-from mediad.adapters.errnos import faults_of
+from mediad.adapters.errnos import translate
 from mediad.adapters.roots import Root, Roots
 from mediad.errors import MediadError
 from mediad.model import Place, Site
@@ -38,8 +38,14 @@ class Crew:
     async def spread(
         self, sites: Sequence[Site], work: Callable[[I], None], items: Iterable[I]
     ) -> None:
-        """`work` for each item, in a few threads at once; `work` keeps its own faults."""
+        """
+        `work` for each item; `work` keeps its own faults.
+
+        Over a network in a few threads at once, as each waits for an answer; on a disk in one, as they would only wait
+        for each other.
+        """
         left = deque(items)
+        threads = self._threads if any(self._roots.is_network(s) for s in sites) else 1
 
         def until_done() -> None:
             while left:
@@ -49,11 +55,11 @@ class Crew:
                     return  # a neighbour took the last one
                 work(item)
 
-        if len(left) == 1:
+        if threads == 1 or len(left) == 1:
             await self.run(sites, until_done)
             return
         async with create_task_group() as group:
-            for _ in range(min(self._threads, len(left))):
+            for _ in range(min(threads, len(left))):
                 group.start_soon(self.run, sites, until_done)
 
     async def look(
@@ -80,8 +86,9 @@ class Crew:
 
 def _answer(root: Root, key: str, look: Callable[[Root, str], T]) -> T | MediadError:
     try:
-        with faults_of(root.site, key):
-            return look(root, key)
+        return look(root, key)
+    except OSError as error:
+        return translate(error, root.site, key)
     except MediadError as fault:
         return fault
 

@@ -28,7 +28,6 @@ from typing import Final, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 import structlog
-from watchfiles import awatch
 
 from mediad.adapters import syscalls
 from mediad.adapters.errnos import faults_of
@@ -108,6 +107,8 @@ class DropFolder:
 
     async def _notified(self, inode: tuple[int, int]) -> AsyncGenerator[None, None]:
         """Until the folder is another one, or the watch fails."""
+        from watchfiles import awatch  # noqa: PLC0415 - --once watches nothing, and starts quicker without
+
         watch = awatch(
             self._root,
             watch_filter=None,

@@ -21,6 +21,7 @@ from mediad.ports import Sighting
 
 READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+_NO_NAMES: Final = frozenset({"", ".", ".."})
 _WITNESS_S: Final = 600.0
 _WITNESSES: Final = 65_536
 _SEEN: Final = 262_144
@@ -144,6 +145,12 @@ class Witness:
                 del self._kept[next(iter(self._kept))]
             self._kept[_mark(seen)] = (digest, method, self._monotonic())
 
+    def follow(self, before: os.stat_result, after: os.stat_result) -> None:
+        """The file has got one more name from us, which changed its ctime and nothing else."""
+        reading = self.recall(before)
+        if reading is not None and not is_changed(before, after):
+            self.remember(after, reading.digest, reading.method)
+
     def recall(self, seen: os.stat_result) -> Reading | None:
         kept = self._kept.get(_mark(seen))
         if kept is None or self._monotonic() - kept[2] > _WITNESS_S:
@@ -171,16 +178,15 @@ class Since:
 
 
 def stat_of(root: Root, key: str) -> os.stat_result | None:
+    above, _, name = key.rpartition("/")
+    if name in _NO_NAMES:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), key)
     try:
-        fd = root.open(key, os.O_PATH | os.O_NOFOLLOW)
+        return os.stat(name, dir_fd=root.folder(above), follow_symlinks=False)
     except OSError as error:
         if error.errno in _ABSENT:
             return None
         raise
-    try:
-        return os.fstat(fd)
-    finally:
-        os.close(fd)
 
 
 def sight(root: Root, key: str, since: Since, now: int) -> Sighting | None:
@@ -222,11 +228,19 @@ def sighting(
 
 
 def read_back(root: Root, key: str, witness: Witness) -> Sighting | None:
-    """The digest from the medium, or from the witness when it is still exactly that file."""
+    """
+    The digest from the medium, or from the witness when it is still exactly that file.
+
+    What is in our own hands is read once: it is remembered for the library, where it may get a second name.
+    """
     seen = stat_of(root, key)
     if seen is None:
         return None
     if not stat.S_ISREG(seen.st_mode):
         return sighting(seen)
-    reading = witness.recall(seen) or read_medium(lambda flags: root.open(key, flags), root.fs)
+    reading = witness.recall(seen)
+    if reading is None:
+        reading = read_medium(lambda flags: root.open(key, flags), root.fs)
+        if root.site is Site.SPOOL:
+            witness.remember(reading.seen, reading.digest, reading.method)
     return sighting(reading.seen, reading=reading)

@@ -153,6 +153,7 @@ class Roots:
         self._settled: dict[Site, set[tuple[int, int]]] = {site: set() for site in Site}
         self._fstab = fstab
         self._touch = touch
+        self._networks: set[Site] = set()  # as they were when last opened
         self._locks = {site: threading.Lock() for site in paths}  # a hung root holds only its own
         self._limiters = {site: CapacityLimiter(1) for site in paths}
 
@@ -182,10 +183,18 @@ class Roots:
         with faults_of(site):
             fd = self._opened_guarded(site) if site in self.guarded else self._opened(site)
             try:
-                return Root(site, fd, self._settled[site], self._touch)
+                root = Root(site, fd, self._settled[site], self._touch)
             except OSError:
                 os.close(fd)
                 raise
+            if root.is_network:
+                self._networks.add(site)
+            else:
+                self._networks.discard(site)
+            return root
+
+    def is_network(self, site: Site) -> bool:
+        return site in self._networks
 
     def accept(self, site: Site) -> None:
         """A person says: what is there now is the right folder (a new disk). Enrol it."""

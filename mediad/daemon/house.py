@@ -4,6 +4,7 @@ Everything that lives while the daemon does, opened in order and closed in the r
 lock → journal → roots → ports → engine → service → socket → watchers → READY=1; a signal turns it round.
 """
 
+import gc
 import os
 import signal
 import threading
@@ -54,6 +55,7 @@ FOLDERS: Final = (
 )  # fmt: skip
 CONFIG_NAME: Final = "mediad.toml"
 CONFIG_LOOK_S: Final = 2.0
+GARBAGE: Final = 20_000  # objects between two looks for cycles: a lot makes many, and few cycles
 
 
 class JournalEnrolments:
@@ -262,6 +264,8 @@ def _locked(state: Path) -> Lock:
 
 async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
     """Until a signal, or with `once` until nothing is left to do. Returns the exit code."""
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(GARBAGE, 20, 20)
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with open_house(loaded, root) as house, anyio.create_task_group() as tasks:
             log.info(

@@ -273,8 +273,9 @@ class Engine:
 
     def _committed(self, rows: Sequence[Committed]) -> None:
         """After the commit: one line a transition, and the runners whose states were entered wake."""
+        bound = log.bind()
         for row in rows:
-            say = log.debug if row.evidence.kind == OFF else log.info
+            say = bound.debug if row.evidence.kind == OFF else bound.info
             say(
                 "asset.moved",
                 asset=row.asset, stage=row.stage, was=row.from_state, now=row.to_state,

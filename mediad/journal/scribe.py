@@ -8,18 +8,18 @@ the gates and the asset's condition are one thing here: all of it is written, or
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from mediad.errors import Bug, Refused, Retryable
 from mediad.journal import learn
 from mediad.journal.chain import GENESIS, seal
+from mediad.journal.course import ARRIVED, REMADE, Course, Lanes, chart, condition, position_of
 from mediad.journal.migrate import ARRIVE, MERGE
 from mediad.journal.rows import (
     OFF,
     SKIPPED,
     Arrival,
     Committed,
-    Condition,
     Mark,
     Park,
     Step,
@@ -37,17 +37,12 @@ from mediad.state import (
     State,
     Transition,
     Workflow,
-    advance,
-    is_open,
     may_rejoin,
-    passing,
-    stage_of,
 )
 
 _LAWFUL: Final = frozenset(TRANSITIONS)
 LANE_OF: Final = {t.stage: t.at.lane for t in TRANSITIONS}
 _TAKEN: Final = frozenset({State.HASHED, State.DUPLICATE, State.QUARANTINED})
-_REMADE: Final = {State.DUPLICATE: Condition.DUPLICATE, State.QUARANTINED: Condition.QUARANTINED}
 
 _STATES: Final = {s.value: s for s in State}
 _MARKS: Final = {m.value: m for m in Mark}
@@ -60,21 +55,6 @@ _STAND_ON: Final = (
 
 _TELL: Final = "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _COURSES: Final = 1024
-
-Lanes = dict[Lane, tuple[State, Mark]]
-
-
-class Course(NamedTuple):
-    """All that follows from one step for an asset that stands so: charted once for the many that stand alike."""
-
-    passed: tuple[Transition, ...]  # by switched-off stages
-    via: tuple[Transition, ...]  # of these and the step, what is written on the way
-    writes: tuple[tuple[str, State, Mark], ...]
-    ended: tuple[Lane, ...]
-    position: Position
-    opened: tuple[State, ...]  # with work in them, new or newly open
-    stands: Lanes
-    turns: bool  # its condition may be another now
 
 
 class Scribe:
@@ -157,8 +137,8 @@ class Scribe:
             ),
         )  # fmt: skip
         seen = Evidence("seen", self._now, figures={"size": arrival.size, "source": arrival.source})
-        self._tell(asset, ARRIVE, None, State.SEEN, seen, _ARRIVED.opened)
-        self._follow(asset, _ARRIVED)
+        self._tell(asset, ARRIVE, None, State.SEEN, seen, ARRIVED.opened)
+        self._follow(asset, {}, ARRIVED)
         return asset
 
     def record(self, step: Step) -> Position:
@@ -166,7 +146,7 @@ class Scribe:
         if transition not in _LAWFUL:
             raise Bug(f"unlawful transition {transition} of asset {asset}", code="journal.unlawful")
         lanes = self._lanes(asset)
-        position = _position(lanes)
+        position = position_of(lanes)
         if transition.at not in position:
             raise _moved_on(asset, transition)
         if transition.stage == "join" and not may_rejoin(position):
@@ -181,9 +161,9 @@ class Scribe:
             raise Bug(f"asset {guest} cannot join itself", code="journal.unlawful")
         lanes, guest_lanes = self._lanes(host), self._lanes(guest)
         at = guest_lanes.get(Lane.INTAKE)
-        if at is None or at[0] in _REMADE:
+        if at is None or at[0] in REMADE:
             raise _moved_on(guest, None)
-        if not may_rejoin(_position(lanes)) or not may_rejoin(_position(guest_lanes)):
+        if not may_rejoin(position_of(lanes)) or not may_rejoin(position_of(guest_lanes)):
             raise _too_late(host)
         told = replace(evidence, figures={**evidence.figures, "into": host})
         host_at = lanes[Lane.INTAKE][0]
@@ -204,7 +184,7 @@ class Scribe:
                 (self._now, host),
             )
             self._judge(host, self._lanes(host))
-            return _position(lanes)
+            return position_of(lanes)
         return self._walk(host, lanes, Transition(host_at, "join", State.SEEN), evidence)
 
     def park(self, park: Park) -> None:
@@ -239,7 +219,7 @@ class Scribe:
     def reconsider(self, asset: AssetId) -> None:
         """The configuration changed: switched-off stages pass now, gates are looked at again."""
         lanes = self._lanes(asset)
-        self._follow(asset, self._course(lanes, None))
+        self._follow(asset, lanes, self._course(lanes, None))
         self._judge(asset, self._lanes(asset))
 
     def intend(self, asset: AssetId, stage: str) -> None:
@@ -258,7 +238,7 @@ class Scribe:
             self._do("UPDATE asset SET identity = NULL WHERE id = ?", (asset,))
         course = self._course(lanes, step)
         self._tell(asset, step.stage, step.at, step.then, evidence, course.opened)
-        self._follow(asset, course)
+        self._follow(asset, lanes, course)
         self._close_intents(asset, step.at.lane)
         return course.position
 
@@ -271,7 +251,7 @@ class Scribe:
             course = self._courses[key] = chart(lanes, step, self._off_stages, self._law)
         return course
 
-    def _follow(self, asset: AssetId, course: Course) -> None:
+    def _follow(self, asset: AssetId, lanes: Lanes, course: Course) -> None:
         """Let switched-off stages pass, then write where the asset stands."""
         for step in course.passed:
             if step.stage not in self._notes:
@@ -283,7 +263,8 @@ class Scribe:
                 "UPDATE standing SET state = ? WHERE asset = ? AND lane = ?",
                 (step.then.value, asset, step.at.lane.value),
             )
-        for sql, state, mark in course.writes:
+        for state, mark in course.writes:
+            sql = _STAND_ON if state.lane in lanes else _STAND
             due = self._now if mark is Mark.READY else None
             self._do(sql, (state.value, mark.value, due, asset, state.lane.value))
         for lane in course.ended:
@@ -343,72 +324,6 @@ class Scribe:
     def _close_intents(self, asset: AssetId, lane: Lane) -> None:
         if (asset, lane.value) in self._intended:  # as the group began, or since
             self._do("DELETE FROM intent WHERE asset = ? AND lane = ?", (asset, lane.value))
-
-
-def chart(lanes: Lanes, step: Transition | None, off: frozenset[str], law: Workflow) -> Course:
-    """From where the asset stands, by this step and past what is switched off, to where it comes to rest."""
-    position = _position(lanes)
-    trail = [step] if step else []
-    if step:
-        position = advance(position, step, law)
-    for passing_by in passing(position, off, law):
-        trail.append(passing_by)
-        position = advance(position, passing_by, law)
-    stands = {s.lane: (s, _mark(s, position, lanes.get(s.lane), law)) for s in position}
-    new = [at for lane, at in stands.items() if lanes.get(lane) != at]
-    return Course(
-        passed=tuple(trail[1:] if step else trail),
-        # The schema wants each step of a standing row to be lawful; a lane that opens now starts at its end.
-        via=tuple(t for t in trail if t.at.lane in lanes and stands[t.at.lane][0] is not t.then),
-        writes=tuple((_STAND_ON if s.lane in lanes else _STAND, s, mark) for s, mark in new),
-        ended=tuple(lanes.keys() - stands.keys()),
-        position=position,
-        opened=tuple(s for s, mark in new if mark is Mark.READY),
-        stands=stands,
-        turns=not lanes or condition(lanes) is not condition(stands),
-    )
-
-
-def _mark(state: State, position: Position, was: tuple[State, Mark] | None, law: Workflow) -> Mark:
-    stage = stage_of(state)
-    if stage is None:
-        return Mark.FINAL
-    mark = was[1] if was and was[0] is state else Mark.READY
-    is_free = is_open(position, stage, law)
-    if mark is Mark.GATED and is_free:
-        return Mark.READY
-    return Mark.GATED if mark.runs and not is_free else mark
-
-
-def condition(lanes: Lanes) -> Condition:
-    """The one word for an asset, from where its lanes stand."""
-    intake = lanes.get(Lane.INTAKE)
-    if intake and intake[0] in _REMADE:
-        return _REMADE[intake[0]]
-    marks = {mark for _, mark in lanes.values()}
-    if Mark.FAILED in marks:
-        return Condition.FAILED
-    if Mark.HELD in marks:
-        return Condition.HELD
-    ended = not [s for s, m in lanes.values() if m is not Mark.FINAL and s is not State.CLEANABLE]
-    return Condition.COMPLETED if ended and lanes.keys() != {Lane.INTAKE} else Condition.ACTIVE
-
-
-def _position(lanes: Lanes) -> Position:
-    return frozenset([state for state, _ in lanes.values()])
-
-
-_SEEN: Final = {Lane.INTAKE: (State.SEEN, Mark.READY)}
-_ARRIVED: Final = Course(
-    (),
-    (),
-    ((_STAND, State.SEEN, Mark.READY),),
-    (),
-    frozenset({State.SEEN}),
-    (State.SEEN,),
-    _SEEN,
-    turns=True,
-)
 
 
 def _moved_on(asset: AssetId, step: Transition | None) -> Retryable:

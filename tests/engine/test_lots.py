@@ -324,8 +324,9 @@ async def test_who_went_another_way_is_left_there_without_a_word(
     async with world(tmp_path, play) as w:
 
         async def move_on() -> None:
+            [seen] = await w.journal.find("a.jpg")  # the look may come before `drop` has answered
             step = Transition(State.SEEN, "settle", State.SETTLED)
-            await w.journal.record([Step(asset, step, Evidence("by somebody else", 1))])
+            await w.journal.record([Step(seen, step, Evidence("by somebody else", 1))])
 
         if isinstance(answer, MediadError):
             play.look = lambda _: answer

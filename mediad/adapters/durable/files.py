@@ -182,8 +182,17 @@ class DurableFiles:
             for m in members:
                 lot.link(m)
             lot.settle(lot.target)
+            self._remember_links(lot)
         finally:
             lot.release()
+
+    def _remember_links(self, lot: Lot) -> None:
+        with suppress(OSError):  # gone already: then the next look will see that
+            for m in lot.sound:
+                if m.seen is not None and not m.is_there:
+                    above, name = split(m.put.target.key)
+                    now = os.stat(name, dir_fd=lot.target.folder(above), follow_symlinks=False)
+                    self._witness.follow(m.seen, now)
 
     def _copy_one(self, lot: Lot) -> None:
         """A lone file waits for no hop between threads."""

@@ -1,0 +1,102 @@
+"""
+Where a step leads: what an asset that stands so passes on the way, which lanes open, how it stands then.
+
+Pure, and the same for every asset that stands alike: the writer charts a course once for the thousand files of a drop.
+"""
+
+from typing import Final, NamedTuple
+
+from mediad.journal.rows import Condition, Mark
+from mediad.state import (
+    Lane,
+    Position,
+    State,
+    Transition,
+    Workflow,
+    advance,
+    is_open,
+    passing,
+    stage_of,
+)
+
+Lanes = dict[Lane, tuple[State, Mark]]
+
+REMADE: Final = {State.DUPLICATE: Condition.DUPLICATE, State.QUARANTINED: Condition.QUARANTINED}
+
+
+class Course(NamedTuple):
+    """All that follows from one step for an asset that stands so: charted once for the many that stand alike."""
+
+    passed: tuple[Transition, ...]  # by switched-off stages
+    via: tuple[Transition, ...]  # of these and the step, what is written on the way
+    writes: tuple[tuple[State, Mark], ...]  # the lanes that stand otherwise now
+    ended: tuple[Lane, ...]
+    position: Position
+    opened: tuple[State, ...]  # with work in them, new or newly open
+    stands: Lanes
+    turns: bool  # its condition may be another now
+
+
+def chart(lanes: Lanes, step: Transition | None, off: frozenset[str], law: Workflow) -> Course:
+    """From where the asset stands, by this step and past what is switched off, to where it comes to rest."""
+    position = position_of(lanes)
+    trail = [step] if step else []
+    if step:
+        position = advance(position, step, law)
+    for passing_by in passing(position, off, law):
+        trail.append(passing_by)
+        position = advance(position, passing_by, law)
+    stands = {s.lane: (s, _mark(s, position, lanes.get(s.lane), law)) for s in position}
+    new = [at for lane, at in stands.items() if lanes.get(lane) != at]
+    return Course(
+        passed=tuple(trail[1:] if step else trail),
+        # The schema wants each step of a standing row to be lawful; a lane that opens now starts at its end.
+        via=tuple(t for t in trail if t.at.lane in lanes and stands[t.at.lane][0] is not t.then),
+        writes=tuple(new),
+        ended=tuple(lanes.keys() - stands.keys()),
+        position=position,
+        opened=tuple(s for s, mark in new if mark is Mark.READY),
+        stands=stands,
+        turns=not lanes or condition(lanes) is not condition(stands),
+    )
+
+
+def _mark(state: State, position: Position, was: tuple[State, Mark] | None, law: Workflow) -> Mark:
+    stage = stage_of(state)
+    if stage is None:
+        return Mark.FINAL
+    mark = was[1] if was and was[0] is state else Mark.READY
+    is_free = is_open(position, stage, law)
+    if mark is Mark.GATED and is_free:
+        return Mark.READY
+    return Mark.GATED if mark.runs and not is_free else mark
+
+
+def condition(lanes: Lanes) -> Condition:
+    """The one word for an asset, from where its lanes stand."""
+    intake = lanes.get(Lane.INTAKE)
+    if intake and intake[0] in REMADE:
+        return REMADE[intake[0]]
+    marks = {mark for _, mark in lanes.values()}
+    if Mark.FAILED in marks:
+        return Condition.FAILED
+    if Mark.HELD in marks:
+        return Condition.HELD
+    ended = not [s for s, m in lanes.values() if m is not Mark.FINAL and s is not State.CLEANABLE]
+    return Condition.COMPLETED if ended and lanes.keys() != {Lane.INTAKE} else Condition.ACTIVE
+
+
+def position_of(lanes: Lanes) -> Position:
+    return frozenset([state for state, _ in lanes.values()])
+
+
+ARRIVED: Final = Course(
+    passed=(),
+    via=(),
+    writes=((State.SEEN, Mark.READY),),
+    ended=(),
+    position=frozenset({State.SEEN}),
+    opened=(State.SEEN,),
+    stands={Lane.INTAKE: (State.SEEN, Mark.READY)},
+    turns=False,
+)
