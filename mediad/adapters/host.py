@@ -210,3 +210,11 @@ def _clock(journal: Path | None) -> Iterator[Finding]:
             "folders of undated photos come out wrong",
             "set it: timedatectl set-ntp true",
         )  # fmt: skip
+
+
+def make_hand_over_folders(settings: Settings) -> None:
+    """Nobody works there yet, but a person looks for them. One that was moved elsewhere may be a mount: left alone."""
+    folders = settings.folders
+    for path in (folders.icloud_delete, folders.bridge / "icloud", folders.bridge / "pixel"):
+        if path.is_relative_to(settings.root):
+            path.mkdir(parents=True, exist_ok=True)

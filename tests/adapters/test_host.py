@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mediad.adapters import host
-from mediad.adapters.host import Finding, check_host
+from mediad.adapters.host import Finding, check_host, make_hand_over_folders
 from mediad.config import Settings
 
 
@@ -87,3 +87,15 @@ async def test_a_folder_that_hangs_costs_patience_and_never_the_answer(
     (finding,) = about(found, "host.folder_hangs")
     assert "nas_archive" in finding.message
     assert about(found, "host.socket")
+
+
+def test_hand_over_folders_are_made_below_the_root_and_never_where_a_mount_may_be(
+    tmp_path: Path,
+) -> None:
+    elsewhere = tmp_path / "mnt" / "delete"
+    settings = Settings.model_validate(
+        {"root": tmp_path / "root", "folders": {"icloud_delete": elsewhere}}
+    )
+    make_hand_over_folders(settings)
+    assert {p.name for p in (tmp_path / "root" / "bridge").iterdir()} == {"icloud", "pixel"}
+    assert not elsewhere.exists()
