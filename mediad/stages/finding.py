@@ -81,8 +81,12 @@ def _files(
 
 def _file(original: Original, there: Mapping[Place, Sighting | None], promised: set[Place]) -> File:
     spool, incoming, *aside = there
-    place = next((p for p in there if _is_ours(original, p, there[p], own=aside[::2])), None)
+    own = aside[::2]
     left = there[incoming]
+    # Already set aside under our own number: what has its old name in incoming by now is a file of its own.
+    is_new = left is not None and not _is_same(original, left)
+    order = [spool, *own, incoming, *aside] if is_new else list(there)
+    place = next((p for p in order if _is_ours(original, p, there[p], own=own)), None)
     now = there[spool] or left
     is_known = now is not None and _is_same(original, now)  # by its stat, wherever we meet it again
     return File(

@@ -94,6 +94,15 @@ async def test_a_source_left_behind_by_a_copy_is_seen() -> None:
     assert not file.is_left_behind
 
 
+@pytest.mark.parametrize("site", [Site.QUARANTINE, Site.DUPLICATES])
+async def test_a_new_file_of_the_old_name_is_not_the_one_that_was_set_aside(site: Site) -> None:
+    files = MemoryFiles(StoppedClock())
+    aside = files.drop(site, "IMG_1-7.HEIC", b"heic", MTIME)
+    files.drop(Site.INCOMING, "a/IMG_1.HEIC", b"a new photo", MTIME + 1)
+    [file] = await found(files)
+    assert file.place == aside
+
+
 async def test_a_folder_out_of_reach_is_no_empty_folder() -> None:
     files = MemoryFiles(StoppedClock())
     files.faults[Site.INCOMING] = NeedsOperator("away", site="incoming")
