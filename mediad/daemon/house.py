@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,12 @@ from mediad.adapters.clock import SystemClock
 from mediad.adapters.durable import DurableFiles
 from mediad.adapters.encoder import WorkerEncoder
 from mediad.adapters.exiftool import ExifTool
-from mediad.adapters.host import check_host
+from mediad.adapters.host import check_host, make_hand_over_folders
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.roots import Enrolment, Roots
-from mediad.config import ConfigFaults, Fault, Loaded, Settings, load
+from mediad.config import ConfigFaults, Fault, Loaded, load
+from mediad.daemon.rules import Rules, mark, needs_restart, pools_of
 from mediad.engine import Engine
 from mediad.errors import MediadError, NeedsOperator
 from mediad.journal import Journal, Lock, name_at, rotate
@@ -43,7 +44,6 @@ from mediad.service import Parts, Service
 from mediad.service.answers import FindingDoc
 from mediad.service.doctor import finding
 from mediad.stages.registry import STAGES
-from mediad.state import WHEN_OFF, Workflow
 from mediad.watchers import incoming
 from mediad.watchers.mounts import Watch
 from mediad.watchers.timer import every
@@ -53,7 +53,6 @@ log = structlog.get_logger()
 FOLDERS: Final = (
     Site.INCOMING, Site.SPOOL, Site.PHONE, Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE,
 )  # fmt: skip
-CONFIG_NAME: Final = "mediad.toml"
 CONFIG_LOOK_S: Final = 2.0
 GARBAGE: Final = 20_000  # objects between two looks for cycles: a lot makes many, and few cycles
 
@@ -71,25 +70,6 @@ class JournalEnrolments:
     def save(self, site: Site, enrolment: Enrolment) -> None:
         marker = {"marker": enrolment.marker, "was_mount": enrolment.was_mount, "fs": enrolment.fs}
         from_thread.run(self._journal.enrol, site, marker)
-
-
-class Rules:
-    """The configuration in force, and what follows from it for the law. A reload swaps it whole."""
-
-    def __init__(self, loaded: Loaded) -> None:
-        self.take(loaded)
-
-    def take(self, loaded: Loaded) -> None:
-        self.loaded = loaded
-        self.settings: Settings = loaded.settings
-        self._law = self.settings.law()
-        self._off = {**_not_built(), **self.settings.off()}
-
-    def law(self) -> Workflow:
-        return self._law
-
-    def off(self) -> Mapping[str, str]:
-        return self._off
 
 
 class House:
@@ -114,7 +94,7 @@ class House:
             believe=lambda claims, name: believe(claims, now=clock.now(), name=name),
             exiftool=ExifTool(),
         )
-        pools = _pools(settings)
+        pools = pools_of(settings)
         self.encoder = WorkerEncoder(
             path_of=self.path_of,
             place=self.files.adopt,
@@ -154,14 +134,14 @@ class House:
         except ConfigFaults as faults:
             self._complain(faults.faults)
             return faults.faults
-        fixed = _needs_restart(now, loaded)
+        fixed = needs_restart(now, loaded)
         if fixed:
             self._complain(fixed)
             return fixed
         self.rules.take(loaded)
         self._ports = self._new_ports()
         logs.apply(loaded.settings)
-        pools = _pools(loaded.settings)
+        pools = pools_of(loaded.settings)
         self.encoder.resize(pools["photo"], pools["video"])
         self.engine.set_pools(pools)
         self.problems.clear("config")
@@ -217,26 +197,26 @@ class House:
 
     async def watch_config(self) -> None:
         """A saved change of the file is a reload; comparing its stat is cheap and works on every file system."""
-        file = self.rules.loaded.file or self.rules.settings.root / CONFIG_NAME  # may be made later
-        seen = _mark(file)
+        file, seen = self.rules.file, self.rules.seen
         while True:
-            await self.clock.sleep(CONFIG_LOOK_S)
-            if (now := _mark(file)) != seen:
+            if (now := mark(file)) != seen:
                 seen = now
                 await self.reload()
+            await self.clock.sleep(CONFIG_LOOK_S)
 
 
 @asynccontextmanager
 async def open_house(loaded: Loaded, root: Path | None) -> AsyncIterator[House]:
     settings = loaded.settings
-    lock = _locked(settings.folders.state)
+    rules, lock = Rules(loaded), _locked(settings.folders.state)
     try:
         logs.set_up(settings)
-        clock, rules = SystemClock(), Rules(loaded)
+        clock = SystemClock()
         journal = Journal.open(settings.journal_path, clock, law=rules.law, off=rules.off)
         try:
             house = House(rules, journal, clock, root)
             await anyio.to_thread.run_sync(house.roots.prepare)
+            await anyio.to_thread.run_sync(make_hand_over_folders, settings)
             try:
                 yield house
             finally:
@@ -363,40 +343,3 @@ async def _all_settled(house: House) -> bool:
     unsettled = {"ready", "retry", "failed", "held"}
     open_work = any(n for (_, mark), n in counts.standing.items() if mark.value in unsettled)
     return not open_work and not house.problems.now()
-
-
-def _pools(settings: Settings) -> Mapping[str, int]:
-    """0 means: from the machine."""
-    cores = os.cpu_count() or 1
-    pools = settings.pools
-    return {
-        "settle": 2,
-        "hash": pools.hash or min(4, cores),
-        "copy": pools.copy or min(4, cores),
-        "photo": pools.photo or cores,
-        "video": pools.video or 1,
-    }
-
-
-def _not_built() -> Mapping[str, str]:
-    """Stages of the law that this version cannot do yet pass, and say so."""
-    able = {stage for _, stage in WHEN_OFF} - {s.name for s in STAGES}
-    return dict.fromkeys(able, "off: this version of mediad does not do this yet")
-
-
-def _needs_restart(now: Loaded, new: Loaded) -> Sequence[Fault]:
-    """What cannot change under a running daemon."""
-    why = "cannot change while mediad runs; restart it to move folders"
-    return [
-        Fault(f"{new.file}: {key}", why)
-        for key in ("root", "folders")
-        if getattr(now.settings, key) != getattr(new.settings, key)
-    ]
-
-
-def _mark(file: Path) -> tuple[int, int, int] | None:
-    try:
-        seen = file.stat()
-    except OSError:
-        return None
-    return (seen.st_mtime_ns, seen.st_size, seen.st_ino)
