@@ -9,6 +9,7 @@ it is started again whenever it ends, and whoever listens scans now and then wit
 
 import errno
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import (
@@ -72,6 +73,11 @@ class DropFolder:
         self._read: dict[str, _Read] = {}
         self._litter: dict[str, str] = {}
         self._limiter = anyio.CapacityLimiter(1)  # a hung drop folder holds no thread but this one
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """No more hints: the watch's thread cannot be cancelled, and would keep the daemon's end waiting."""
+        self._closed.set()
 
     async def scan(
         self, known: Container[SiteKey], *, full: bool = True
@@ -116,6 +122,7 @@ class DropFolder:
             step=STEP_MS,
             rust_timeout=IDLE_MS,
             yield_on_timeout=True,
+            stop_event=self._closed,
             ignore_permission_denied=True,
         )
         try:

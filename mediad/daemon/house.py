@@ -270,6 +270,7 @@ async def _hear(house: House, signals: AsyncIterator[signal.Signals]) -> None:
         log.info("daemon.stopping", signal=signal.Signals(number).name)
         # A thread that hangs in a dead mount cannot be cancelled. Ending under it is safe: a kill at any moment is.
         _end_by_force_after(house.rules.settings.shutdown_seconds + 3)
+        house.drop.close()
         house.engine.stop()
         house.stopping.set()
 
