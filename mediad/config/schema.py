@@ -48,6 +48,8 @@ class Key:
             return text.lower() in _YES
         if kind is int and re.fullmatch(r"[+-]?\d{1,18}", text):
             return int(text)
+        if kind is float and re.fullmatch(r"[+-]?\d{1,15}(\.\d{1,15})?", text):
+            return float(text) if "." in text else int(text)
         if kind is tuple and not text.lstrip().startswith("["):
             return [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
         if kind in (tuple, dict):

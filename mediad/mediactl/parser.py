@@ -110,7 +110,9 @@ def _config(p: argparse.ArgumentParser) -> None:
         "config set ingest.settle_seconds 10",
     )
     change.add_argument("key", metavar="KEY")
-    change.add_argument("value", metavar="VALUE")
+    change.add_argument(
+        "value", metavar="VALUE", help="- reads it from standard input, as a secret must be"
+    )
     setup = _action(
         actions,
         "setup",

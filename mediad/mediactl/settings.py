@@ -33,8 +33,9 @@ def _text(value: object) -> str:
 
 
 def _set(client: Client, words: argparse.Namespace) -> int:
+    value = _given(words)
     before = client.get("/config")
-    body = {"values": {words.key: words.value}}
+    body = {"values": {words.key: value}}
     doc = client.ask("PUT", "/config", body, headers={"If-Match": f'"{before["etag"]}"'})
     value, origin = doc["values"].get(words.key), doc["origins"].get(words.key, "")
     if words.json:
@@ -44,6 +45,31 @@ def _set(client: Client, words: argparse.Namespace) -> int:
     else:  # written, but something stronger says otherwise
         say(f"{words.key} is written to {doc['file']}; in force is {_text(value)}, from {origin}")
     return DONE
+
+
+def _given(words: argparse.Namespace) -> str:
+    """The value to set. What was typed stays in the process list and the shell's history: never a secret there."""
+    from mediad.config.schema import KEYS  # noqa: PLC0415 - pydantic takes longer than all of `status`
+
+    key = KEYS.get(tuple(words.key.split(".")))
+    is_secret = key is not None and key.is_secret
+    if words.value == "-":
+        return _read(words.key, is_secret=is_secret)
+    if is_secret and words.value:
+        raise Trouble(
+            f"{words.key} is a secret, and everybody on this machine can read what is typed here; nothing was changed",
+            USAGE,
+            remedy=f"mediactl config set {words.key} -   asks for it, or reads it from standard input",
+        )
+    return str(words.value)
+
+
+def _read(key: str, *, is_secret: bool) -> str:
+    if is_secret and sys.stdin.isatty():
+        from getpass import getpass  # noqa: PLC0415 - nobody else needs it
+
+        return getpass(f"{key}: ", sys.stderr)
+    return sys.stdin.read().rstrip("\r\n")
 
 
 def loaded(words: argparse.Namespace) -> Any:

@@ -1,8 +1,10 @@
 """Guards the words of contract §6: exit codes, one JSON document, and help with an example for every command."""
 
+import io
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import anyio
@@ -221,6 +223,52 @@ async def test_a_setting_that_the_environment_overrides_is_said_to_be(tmp_path: 
         said = await terminal.type("config", "set", "ingest.settle_seconds", "9")
     assert said.code == 0
     assert "in force is 3" in said.out
+
+
+async def test_a_number_is_written_as_a_number_and_a_duration_as_it_was_said(
+    tmp_path: Path,
+) -> None:
+    async with a_terminal(tmp_path) as terminal:
+        for key, value in (
+            ("clean.after_hours", "48"), ("compress.min_saving", "0.25"), ("pools.copy", "3"),
+            ("metrics.enabled", "true"), ("ingest.settle_seconds", "30 s"),
+        ):  # fmt: skip
+            said = await terminal.type("config", "set", key, value)
+            assert said.code == 0, said.err
+        written = tomllib.loads(await anyio.Path(tmp_path / "mediad.toml").read_text())
+    assert written["clean"] == {"after_hours": 48}
+    assert written["compress"] == {"min_saving": 0.25}
+    assert written["pools"] == {"copy": 3}
+    assert written["metrics"] == {"enabled": True}
+    assert written["ingest"] == {"settle_seconds": "30 s"}
+
+
+async def test_a_secret_is_never_taken_from_the_process_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mediad.toml"
+    async with a_terminal(tmp_path) as terminal:
+        said = await terminal.type("config", "set", "web.token", "hunter2hunter2")
+        assert said.code == 2
+        assert "config set web.token -" in said.err
+        assert "hunter2" not in said.out + said.err
+        assert not file.exists()
+        monkeypatch.setattr("sys.stdin", io.StringIO("hunter2hunter2\n"))
+        said = await terminal.type("config", "set", "web.token", "-")
+        assert said.code == 0, said.err
+        assert "hunter2" not in said.out + said.err
+    assert tomllib.loads(file.read_text())["web"] == {"token": "hunter2hunter2"}
+
+
+async def test_a_secret_is_asked_for_on_a_terminal_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda *_: "hunter2hunter2")
+    async with a_terminal(tmp_path) as terminal:
+        said = await terminal.type("config", "set", "web.token", "-")
+        assert terminal.world.settings.web.token.get_secret_value() == "hunter2hunter2"
+    assert "hunter2" not in said.out + said.err
 
 
 def test_a_configuration_is_checked_without_a_daemon(tmp_path: Path) -> None:
