@@ -162,7 +162,7 @@ def set_up(
     logs = Logs(settings, stream if stream is not None else sys.stderr, environ)
     structlog.configure(
         processors=[logs],
-        wrapper_class=structlog.BoundLogger,
+        wrapper_class=structlog.make_filtering_bound_logger(logs.level),
         logger_factory=_NoLogger,
         cache_logger_on_first_use=False,
     )
@@ -178,6 +178,7 @@ def apply(settings: Settings) -> None:
     for speaker in structlog.get_config()["processors"]:
         if isinstance(speaker, Logs):
             speaker.apply(settings)
+            structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(speaker.level))
 
 
 class _NoLogger:

@@ -206,7 +206,9 @@ class Engine:
         if self._stopping or not self._may_run(desk.stage):
             return [], 0.0
         now = self._ports().clock.now()
-        page = await self._journal.work(desk.stage.at, now, 2 * desk.stage.lot_files, desk.busy)
+        free = 1 + int(self._limiter(desk.stage.pool).available_tokens)  # ours is taken already
+        limit = min(free, 2) * desk.stage.lot_files
+        page = await self._journal.work(desk.stage.at, now, limit, desk.busy)
         if page:
             return lots_of(page, desk.stage), 0.0
         return [], _nap_s(now, await self._journal.next_due(desk.stage.at))

@@ -21,7 +21,7 @@ from mediad.journal.rows import (
     state,
     to_sql,
 )
-from mediad.journal.whole import listed
+from mediad.journal.whole import listed, placed
 from mediad.model import (
     AssetId,
     Copy,
@@ -57,11 +57,8 @@ def work(
     """What is due, the longest due first, without those already in hand."""
     pages = [db.execute(DUE, (s.value, now, limit + len(busy))).fetchall() for s in states]
     due = [r for r in heapq.merge(*pages) if r[1] not in busy][:limit]
-    found = {w.asset.id: w for w in listed(db, [r[1] for r in due])}
-    return [
-        Work(found[a].asset, found[a].position, State(word), attempts)
-        for _, a, word, attempts in due
-    ]
+    found = placed(db, [r[1] for r in due])
+    return [Work(*found[a], State(word), attempts) for _, a, word, attempts in due]
 
 
 def standing_work(db: Connection, asset: AssetId) -> list[Work]:

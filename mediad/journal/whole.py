@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from mediad.journal.rows import (
     Bundle,
@@ -31,9 +31,19 @@ from mediad.model import (
     Site,
     SiteKey,
 )
-from mediad.state import Lane, State
+from mediad.state import Lane, Position, State
 
 Connection = sqlite3.Connection
+
+_ASSETS: Final = (
+    "SELECT id, name, kind, source, seen_at, identity, captured_local, captured_offset,"
+    " captured_source, captured_at, keeper, condition, absorbed_by"
+    " FROM asset WHERE id IN (SELECT value FROM json_each(?))"
+)
+# by a dictionary: an enum's own way to a member costs ten times as much
+_STATES: Final = {s.value: s for s in State}
+_KINDS: Final = {k.value: k for k in Kind}
+_ROLES: Final = {r.value: r for r in Role}
 
 
 def listed(db: Connection, ids: Sequence[AssetId]) -> list[Listed]:
@@ -53,21 +63,34 @@ def listed(db: Connection, ids: Sequence[AssetId]) -> list[Listed]:
         row[0]: Listed(
             _asset(row, bundle), Condition(row[11]), row[12], tuple(standing.get(row[0], ()))
         )
-        for row in db.execute(
-            "SELECT id, name, kind, source, seen_at, identity, captured_local, captured_offset,"
-            " captured_source, captured_at, keeper, condition, absorbed_by"
-            " FROM asset WHERE id IN (SELECT value FROM json_each(?))",
-            (wanted,),
-        )
+        for row in db.execute(_ASSETS, (wanted,))
     }
     return [found[i] for i in ids if i in found]
+
+
+def placed(db: Connection, ids: Sequence[AssetId]) -> dict[AssetId, tuple[Asset, Position]]:
+    """Whole assets and no more than where they stand: what a page of work needs."""
+    if not ids:
+        return {}
+    wanted = json.dumps(ids)
+    bundle = _bundle(db, wanted)
+    states: dict[int, list[State]] = defaultdict(list)
+    for asset, word in db.execute(
+        "SELECT asset, state FROM standing WHERE asset IN (SELECT value FROM json_each(?))",
+        (wanted,),
+    ):
+        states[asset].append(_STATES[word])
+    return {
+        row[0]: (_asset(row, bundle), frozenset(states[row[0]]))
+        for row in db.execute(_ASSETS, (wanted,))
+    }
 
 
 def _asset(row: Sequence[Any], bundle: Bundle) -> Asset:
     return Asset(
         id=row[0],
         name=from_sql(row[1]),
-        kind=Kind(row[2]),
+        kind=_KINDS[row[2]],
         source=row[3],
         seen_at=row[4],
         originals=tuple(bundle.originals.get(row[0], ())),
@@ -91,7 +114,7 @@ def _bundle(db: Connection, wanted: str) -> Bundle:
         owner[row[0]] = row[9]
         bundle.originals[row[9]].append(
             Original(
-                OriginalId(row[0]), Role(row[1]), from_sql(row[2]), SiteKey(from_sql(row[3])),
+                OriginalId(row[0]), _ROLES[row[1]], from_sql(row[2]), SiteKey(from_sql(row[3])),
                 SiteKey(from_sql(row[4])), row[5], row[6], digest(row[7]), inspection_from(row[8]),
             )
         )  # fmt: skip
