@@ -8,6 +8,7 @@ import anyio
 
 from mediad.journal import Work
 from mediad.model import AssetId
+from mediad.policy.breaker import Breaker
 from mediad.policy.rates import Rate
 from mediad.stages.verdict import Stage, Verdict
 
@@ -30,6 +31,7 @@ class Desk:
             set()
         )  # outside parts whose fault this stage has met, beside those it names
         self.rate = Rate()
+        self.breaker = Breaker()  # counts only where things are removed
         self.bell = anyio.Event()
 
     def ring(self) -> None:

@@ -19,6 +19,7 @@ from mediad.engine.lots import Lots
 from mediad.errors import Bug, MediadError
 from mediad.journal import OFF, Committed, Journal, Work
 from mediad.model import AssetId
+from mediad.policy.breaker import Toll
 from mediad.policy.problems import Problem, Problems
 from mediad.ports import Ports
 from mediad.stages.verdict import Stage
@@ -40,7 +41,13 @@ class Engine:
         self._journal = journal
         self._ports = ports
         self._problems = problems
-        self._lots = Lots(journal, ports, link_is_down=self.link_is_down, halt=self._halt_if_wanted)
+        self._lots = Lots(
+            journal,
+            ports,
+            link_is_down=self.link_is_down,
+            halt=self._halt_if_wanted,
+            trip=self._trip,
+        )
         self._desks = {s.name: Desk(s) for s in stages}
         self._limiters: dict[str, anyio.CapacityLimiter] = {}
         self._paused: frozenset[str] = frozenset()
@@ -85,6 +92,13 @@ class Engine:
         """Read anew which stages are paused."""
         self._paused = frozenset(await self._journal.paused())
         self.wake()
+
+    def reset_breakers(self, stage: str | None) -> None:
+        """A person lets a stage (None: every one) go on: what its breaker has counted is forgotten."""
+        for name, desk in self._desks.items():
+            if stage in {None, name} and desk.breaker.reset():
+                self._problems.clear(name, prefix="safety.")
+                log.info("breaker.reset", stage=name)
 
     def link_is_up(self, site: str) -> None:
         """The outside part works again: its stages go on by themselves."""
@@ -246,6 +260,21 @@ class Engine:
         )
         await self.refresh()
 
+    async def _trip(self, stage: str, toll: Toll) -> None:
+        log.error("breaker.tripped", stage=stage, lost=toll.lost, judged=toll.judged)
+        self._problems.report(
+            Problem(
+                "safety.breaker",
+                f"{toll.lost} of {toll.judged} files that {stage} looked at within an hour have lost a copy that was"
+                f" verified once; {stage} has stopped: nothing more is removed, and none of these files was",
+                self._ports().clock.now(),
+                f"look at the archive with `mediactl verify --site archive`, then `mediactl resume {stage}`",
+                stage,
+            )
+        )
+        await self._journal.pause(stage)
+        await self.refresh()
+
     # -- small things -----------------------------------------------------------------------------
 
     def _limiter(self, pool: str) -> anyio.CapacityLimiter:
@@ -257,7 +286,8 @@ class Engine:
     def _may_run(self, stage: Stage[Any]) -> bool:
         needs = stage.needs | self._desks[stage.name].hit
         links_up = not any(self._problems.about(link) for link in needs)
-        return links_up and not self._is_paused(stage.name)
+        is_tripped = self._desks[stage.name].breaker.is_tripped  # no run order lifts that
+        return links_up and not is_tripped and not self._is_paused(stage.name)
 
     def _is_work(self, state: State, mark: str, *, retries_count: bool) -> bool:
         desk = self._desks.get(stage_of(state) or "")

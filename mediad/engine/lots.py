@@ -14,6 +14,7 @@ from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.journal import Journal, Park, Step, Work
 from mediad.model import AssetId
 from mediad.policy import backoff
+from mediad.policy.breaker import Toll
 from mediad.ports import Ports
 from mediad.stages.verdict import Act, Ask, Done, Merge, Refuse, Stage, Verdict, Wait
 from mediad.state import Position, Transition
@@ -39,11 +40,13 @@ class Lots:
         *,
         link_is_down: Callable[[str, MediadError], None],
         halt: Callable[[], Awaitable[None]],
+        trip: Callable[[str, Toll], Awaitable[None]],
     ) -> None:
         self._journal = journal
         self._ports = ports
         self._link_is_down = link_is_down
         self._halt = halt
+        self._trip = trip
 
     async def work(self, desk: Desk, lot: Sequence[Work]) -> int:
         """Never raises but Bug: every fault ends as a park or a link that is down. Returns how many assets moved."""
@@ -98,8 +101,11 @@ class Lots:
             failed = [(w, f) for w, f in looked if isinstance(f, MediadError)]
             seen = [(w, f) for w, f in looked if not isinstance(f, MediadError)]
             ruled = [(w, f, stage.decide(w.asset, f)) for w, f in seen]
-            acting = [(w, f) for w, f, v in ruled if isinstance(v, Act)]
+            await self._weigh(desk, ruled)
             again, done = await self._settle_verdicts(desk, ruled)
+            # A breaker that has tripped meanwhile leaves them ready, and untouched.
+            may_act = not desk.breaker.is_tripped
+            acting = [(w, f) for w, f, v in ruled if isinstance(v, Act) and may_act]
             moved += done
             left[:] = [w for w, _ in (*failed, *acting, *again)]
             acted = await self._act(stage, acting, io)
@@ -136,6 +142,16 @@ class Lots:
             else:
                 ruled.append((work, stage.decide(work.asset, facts)))
         return ruled
+
+    async def _weigh(self, desk: Desk, ruled: Sequence[tuple[Work, Any, Verdict]]) -> None:
+        """Before a destructive stage acts: does what it met look like the loss of more than single files?"""
+        if not desk.stage.destructive:
+            return
+        sound = sum(isinstance(v, Act) for _, _, v in ruled)
+        lost = [w.asset.id for w, _, v in ruled if isinstance(v, Refuse)]
+        toll = desk.breaker.count(self._ports().clock.monotonic(), sound, lost)
+        if toll is not None:
+            await self._trip(desk.stage.name, toll)
 
     async def _act(
         self, stage: Stage[Any], acting: Sequence[tuple[Work, Any]], io: Ports

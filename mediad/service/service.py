@@ -266,6 +266,7 @@ class Service:
             known_stage(stage)
         await self._journal.resume(stage)
         self._parts.problems.clear("workflow")
+        self._engine.reset_breakers(stage)
         await self._engine.refresh()
         return await self._paused()
 

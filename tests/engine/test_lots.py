@@ -18,6 +18,7 @@ from tests.engine.world import Play, World, world
 
 THREE = ("good.jpg", "bad.jpg", "fine.jpg")
 SETTLED = State.SETTLED.value
+FIRST, SECOND = AssetId(1), AssetId(2)  # the look may come before `drop` has answered
 
 
 def raises(error: BaseException) -> Any:
@@ -324,9 +325,8 @@ async def test_who_went_another_way_is_left_there_without_a_word(
     async with world(tmp_path, play) as w:
 
         async def move_on() -> None:
-            [seen] = await w.journal.find("a.jpg")  # the look may come before `drop` has answered
             step = Transition(State.SEEN, "settle", State.SETTLED)
-            await w.journal.record([Step(seen, step, Evidence("by somebody else", 1))])
+            await w.journal.record([Step(FIRST, step, Evidence("by somebody else", 1))])
 
         if isinstance(answer, MediadError):
             play.look = lambda _: answer
@@ -343,10 +343,10 @@ async def test_who_went_another_way_is_left_there_without_a_word(
         assert len(await w.journal.history(asset)) == 2
 
 
-def guest_of(host: Callable[[], AssetId], play: Play) -> Callable[[Asset, Any], Verdict]:
+def guest_of(host: AssetId, play: Play) -> Callable[[Asset, Any], Verdict]:
     def rule(asset: Asset, _: Any) -> Verdict:
         if asset.name.endswith(".mov"):
-            return Merge(host(), Evidence("grouped", 1))
+            return Merge(host, Evidence("grouped", 1))
         return play.done(str(len(asset.originals)))
 
     return rule
@@ -356,7 +356,7 @@ async def test_a_half_joins_and_the_host_is_looked_at_whole(tmp_path: Path) -> N
     """Both in one lot: what was seen of the host alone must not be recorded for the pair."""
     play = Play()
     async with world(tmp_path, play) as w:
-        play.rule = guest_of(lambda: host, play)
+        play.rule = guest_of(FIRST, play)
         host, guest = await w.drop("a.jpg", "a.mov")
         w.engine.wake()
         await w.idle()
@@ -373,14 +373,14 @@ async def test_a_half_that_joins_from_another_lot_makes_the_host_look_again(
     play = Play(lot_files=1)
     joined, looking = anyio.Event(), anyio.Event()
     async with world(tmp_path, play) as w:
-        play.rule = guest_of(lambda: host, play)
+        play.rule = guest_of(FIRST, play)
 
         async def lot(assets: Sequence[Asset]) -> None:
             if assets[0].name == "a.mov":
                 await looking.wait()
             elif not looking.is_set():
                 looking.set()
-                while await w.journal.standing(guest):
+                while await w.journal.standing(SECOND):
                     await anyio.lowlevel.checkpoint()
                 joined.set()
 
@@ -397,7 +397,7 @@ async def test_an_absorbed_asset_in_flight_does_no_harm(tmp_path: Path) -> None:
     async with world(tmp_path, play) as w:
 
         async def absorb() -> None:
-            await w.journal.merge(guest, host, Evidence("grouped", 1))
+            await w.journal.merge(SECOND, FIRST, Evidence("grouped", 1))
 
         on_first_look(play, "a.mov", absorb)
         host, guest = await w.drop("a.jpg", "a.mov")
@@ -410,7 +410,7 @@ async def test_an_absorbed_asset_in_flight_does_no_harm(tmp_path: Path) -> None:
 async def test_a_half_that_cannot_join_is_alone_in_that(tmp_path: Path) -> None:
     play = Play()
     async with world(tmp_path, play) as w:
-        play.rule = guest_of(lambda: AssetId(late), play)
+        play.rule = guest_of(FIRST, play)
         [late] = await w.drop("old.jpg")
         w.engine.wake()
         await w.idle()
@@ -486,6 +486,64 @@ async def test_a_parked_intent_is_closed(tmp_path: Path) -> None:
         w.engine.wake()
         await w.idle()
         assert await w.journal.intents() == []
+
+
+def lost_copies(play: Play, names: Callable[[str], bool]) -> None:
+    """Its files whose name says so have lost their copy; the others are removed."""
+
+    def rule(asset: Asset, facts: int) -> Verdict:
+        if names(asset.name):
+            return Refuse("test.copy_lost", "the copy is lost", "look")
+        return act_first(asset, facts)
+
+    play.rule = rule
+
+
+async def test_a_flood_of_lost_copies_stops_a_destructive_stage_before_it_removes_the_rest(
+    tmp_path: Path,
+) -> None:
+    play = Play(destructive=True)
+    lost_copies(play, lambda name: name.startswith("lost"))
+    async with world(tmp_path, play) as w:
+        ids = await w.drop(*[f"lost{n}.jpg" for n in range(10)], "a.jpg", "b.jpg")
+        w.engine.wake()
+        await w.idle()
+        assert play.acted == []
+        assert await w.marks(ids) == ["held"] * 10 + ["ready"] * 2
+        assert await w.journal.paused() == {"settle"}
+        [problem] = w.problems.now()
+        assert (problem.code, problem.subject) == ("safety.breaker", "settle")
+        assert "10 of 12 files" in problem.message
+        assert "mediactl resume settle" in problem.remedy
+        assert [e["lost"] for e in w.said if e["event"] == "breaker.tripped"] == [10]
+        with w.engine.lifted({"settle"}):
+            await w.idle()
+        assert play.acted == [], "a run order is no look at the archive"
+
+        await w.journal.resume("settle")
+        w.engine.reset_breakers("settle")
+        await w.engine.refresh()
+        await w.idle()
+        assert w.problems.now() == ()
+        assert sorted(play.acted) == ["a.jpg", "b.jpg"]
+        assert await w.marks(ids[:10]) == ["held"] * 10
+
+
+@pytest.mark.parametrize(
+    ("is_destructive", "lost", "sound"), [(True, 9, 0), (True, 10, 90), (False, 20, 0)]
+)
+async def test_a_few_lost_copies_stop_nothing_and_a_refusal_elsewhere_is_none(
+    tmp_path: Path, lost: int, sound: int, *, is_destructive: bool
+) -> None:
+    play = Play(destructive=is_destructive)
+    lost_copies(play, lambda name: name.startswith("lost"))
+    async with world(tmp_path, play) as w:
+        names = [f"lost{n}.jpg" for n in range(lost)] + [f"{n}.jpg" for n in range(sound)]
+        await w.drop(*names)
+        w.engine.wake()
+        await w.idle()
+        assert w.problems.now() == ()
+        assert len(play.acted) == sound
 
 
 # -- plan --------------------------------------------------------------------------------------------
