@@ -385,7 +385,7 @@ async def test_a_half_that_joins_from_another_lot_makes_the_host_look_again(
                 joined.set()
 
         play.lot = lot
-        host, guest = await w.drop("a.jpg", "a.mov")
+        host, _guest = await w.drop("a.jpg", "a.mov")
         w.engine.wake()
         await w.idle()
         assert joined.is_set()
