@@ -16,6 +16,7 @@ from mediad.engine.lots import Lots
 from mediad.errors import MediadError
 from mediad.journal import Arrival, Journal, Standing
 from mediad.model import Asset, AssetId, Captured, Inspection, Media, Place, Site, SiteKey
+from mediad.policy.breaker import Toll
 from mediad.ports import Encoder, Judgement, Ports, Recipe
 from mediad.stages import archive, clean, hash, settle, sort  # noqa: A004 - its name in the law
 from mediad.stages.verdict import Stage, Verdict
@@ -104,7 +105,11 @@ class World:
         chosen = stages or OURS
         until = self.clock.now() + patience_s * 1000
         lots = Lots(
-            self.journal, self.ports, link_is_down=lambda s, _: self.down.append(s), halt=self._halt
+            self.journal,
+            self.ports,
+            link_is_down=lambda s, _: self.down.append(s),
+            halt=self._halt,
+            trip=self._trip,
         )
         while True:
             moved = [await self._turn(lots, stage) for stage in chosen]
@@ -121,6 +126,9 @@ class World:
         return await lots.work(Desk(stage), page) if page else 0
 
     async def _halt(self) -> None:
+        return
+
+    async def _trip(self, _: str, __: Toll) -> None:
         return
 
     async def rule(self, stage: Stage[Any], asset: AssetId | None) -> Verdict | MediadError:
