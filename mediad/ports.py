@@ -5,7 +5,7 @@ Methods that take several places answer in the same order, an error in the place
 member never spoils its lot. Every method may be called again after a crash at any moment.
 """
 
-from collections.abc import AsyncIterator, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -119,6 +119,14 @@ class Files(Protocol):
 
     async def discard(self, places: Sequence[Place]) -> None:
         """Remove our own candidates below processing/renditions/; refuses every other place (Bug)."""
+        ...
+
+    async def prune(self, spares: Callable[[str], bool]) -> int:
+        """
+        Remove the folders below incoming/ that are empty and have rested for a minute; returns how many.
+
+        Never incoming/ itself, nothing that holds anything, and no folder whose name `spares` says yes to.
+        """
         ...
 
     async def free_bytes(self, site: Site) -> int: ...

@@ -54,6 +54,7 @@ class MemoryFiles:
         default_factory=dict
     )  # sites on another file system than the rest
     removed: list[Place] = field(default_factory=list)
+    pruned: int = 0  # how often that was asked for
 
     def drop(
         self, site: Site, key: str, content: bytes, mtime_ns: int = 1_700_000_000_000_000_000
@@ -98,6 +99,12 @@ class MemoryFiles:
                 raise fault
             self.power.touch("unlink")
             self.files.pop(place, None)
+
+    async def prune(self, spares: Callable[[str], bool]) -> int:  # noqa: ARG002 - it has no folders
+        if fault := self.faults.get(Site.INCOMING):
+            raise fault
+        self.pruned += 1
+        return 0
 
     async def free_bytes(self, site: Site) -> int:
         if fault := self.faults.get(site):

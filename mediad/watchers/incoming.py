@@ -11,14 +11,16 @@ from typing import Final
 import anyio
 import structlog
 
-from mediad.errors import MediadError
+from mediad.errors import Bug, MediadError
 from mediad.journal import Arrival, Journal
-from mediad.ports import Clock, Drop, Ports
+from mediad.policy.litter import litter
+from mediad.ports import Clock, Drop, Files, Ports
 
 log = structlog.get_logger()
 
 GAP_S: Final = 0.2  # between two scans, and at least as long as the last one took
 WORRIED_S: Final = 5.0  # until a scan that failed is made again
+PRUNE_S: Final = 60.0  # between two looks for empty folders
 
 
 async def scan(drop: Drop, journal: Journal, *, full: bool = True) -> int:
@@ -42,12 +44,12 @@ async def watch(
     bell = _Bell()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_listen, drop, ports, bell)
-        next_full = clock.monotonic()
+        next_full = next_prune = clock.monotonic()
         while True:
             bell.reset()
             began = clock.monotonic()
             is_full = began >= next_full or ports().settings.ingest.polling
-            fault = await _scanned(drop, journal, full=is_full)
+            new, fault = await _scanned(drop, journal, full=is_full)
             tell(fault)
             ended = clock.monotonic()
             if fault is not None:
@@ -56,20 +58,35 @@ async def watch(
                 continue
             if is_full:
                 next_full = ended + ports().settings.ingest.rescan_minutes * 60
+                if not new and ended >= next_prune:
+                    next_prune = ended + PRUNE_S
+                    await _prune(ports().files)
             await clock.sleep(max(GAP_S, ended - began))
             with anyio.move_on_after(max(0.0, next_full - clock.monotonic())):
                 await bell.wait()
 
 
-async def _scanned(drop: Drop, journal: Journal, *, full: bool) -> MediadError | None:
+async def _scanned(drop: Drop, journal: Journal, *, full: bool) -> tuple[int, MediadError | None]:
     try:
         new = await scan(drop, journal, full=full)
     except MediadError as fault:
         log.warning("drop.unreadable", code=fault.code)
-        return fault
+        return 0, fault
     if new:
         log.info("drop.scanned", new=new, full=full)
-    return None
+    return new, None
+
+
+async def _prune(files: Files) -> None:
+    """What the taking has emptied. Tidiness only: when it fails, nobody needs to know."""
+    try:
+        gone = await files.prune(lambda name: bool(litter(name, is_folder=True)))
+    except Bug:
+        raise
+    except MediadError:
+        return
+    if gone:
+        log.info("drop.pruned", folders=gone)
 
 
 async def _listen(drop: Drop, ports: Callable[[], Ports], bell: "_Bell") -> None:

@@ -11,11 +11,11 @@ import pytest
 from mediad.config import Settings
 from mediad.errors import MediadError, NeedsOperator
 from mediad.journal import Journal
-from mediad.model import SiteKey
+from mediad.model import Site, SiteKey
 from mediad.ports import Found, Ports
 from mediad.state import State
 from mediad.testing.clock import StoppedClock
-from mediad.watchers.incoming import GAP_S, scan, watch
+from mediad.watchers.incoming import GAP_S, PRUNE_S, scan, watch
 from tests.stages.world import World, world
 
 
@@ -159,3 +159,33 @@ async def test_a_scan_that_failed_is_made_again_and_whole(tmp_path: Path, fails:
         assert pile.scans == [True] * (fails + 1)
         assert await arrived(w.journal) == sorted(pile.keys)
         assert [f.code if f else None for f in it.told] == ["incoming.missing"] * fails + [None]
+
+
+async def test_empty_folders_are_looked_for_when_a_whole_scan_found_nothing_new_and_not_often(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        pile = Pile(["a.jpg"])
+        async with watching(w, pile, polling=True) as it:
+            await it.scans(1)
+            assert w.files.pruned == 0
+            pile.hints.set()
+            await it.scans(2)
+            pile.hints.set()
+            await it.scans(3)
+            assert w.files.pruned == 1
+            it.clock.advance(PRUNE_S)
+            pile.hints.set()
+            await it.scans(4)
+            pile.hints.set()
+            await it.scans(5)
+        assert w.files.pruned == 2
+
+
+async def test_a_drop_folder_that_cannot_be_pruned_is_scanned_on(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.files.faults[Site.INCOMING] = NeedsOperator("no", code="incoming.denied", site="incoming")
+        pile = Pile()
+        async with watching(w, pile, rescan_minutes=0.0001) as it:
+            await it.scans(3)
+        assert [f for f in it.told if f] == []

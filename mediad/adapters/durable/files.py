@@ -11,6 +11,7 @@ from mediad.adapters import reading, syscalls
 from mediad.adapters.crew import Crew, by_sites
 from mediad.adapters.durable.lot import CHANGED, Answer, Lot, Member, free_of
 from mediad.adapters.durable.parts import Touch, split
+from mediad.adapters.durable.prune import prune
 from mediad.adapters.errnos import faults_of, shown
 from mediad.adapters.roots import Root, Roots
 from mediad.errors import Bug, MediadError, Refused, Retryable
@@ -84,6 +85,13 @@ class DurableFiles:
         if target.site is not Site.SPOOL or not target.key.startswith(RENDITIONS):
             raise Bug(f"{target.site}/{shown(target.key)} is no place for a candidate")
         await self._crew.run((Site.SPOOL,), partial(self._adopt, made, target))
+
+    async def prune(self, spares: Callable[[str], bool]) -> int:
+        def pruned() -> int:
+            with faults_of(Site.INCOMING), self._roots.open(Site.INCOMING) as root:
+                return prune(root, spares, self._clock.now() * 1_000_000, self._touch)
+
+        return await self._crew.run((Site.INCOMING,), pruned)
 
     async def free_bytes(self, site: Site) -> int:
         def free() -> int:
