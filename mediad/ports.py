@@ -62,6 +62,15 @@ class Put:
     size: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a site's file system has, in bytes; `disk` is the same for sites that share one."""
+
+    free: int
+    total: int
+    disk: int
+
+
 class Leave(Protocol):
     """Leave to remove one asset's files at one site. Only policy/deletion.py makes one (a Warrant)."""
 
@@ -129,7 +138,7 @@ class Files(Protocol):
         """
         ...
 
-    async def free_bytes(self, site: Site) -> int: ...
+    async def room_at(self, site: Site) -> Room: ...
 
 
 class Guard(Protocol):

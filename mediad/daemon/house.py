@@ -107,7 +107,7 @@ class House:
         self.engine = Engine(journal, STAGES, self.ports, self.problems)
         self.engine.set_pools(pools)
         self.watch = Watch(
-            self.engine, self.problems, self.roots, clock, free=self.files.free_bytes, prove=journal.prove
+            self.engine, self.problems, self.roots, clock, room=self.files.room_at, prove=journal.prove
         )  # fmt: skip
 
     def path_of(self, place: Place) -> Path:

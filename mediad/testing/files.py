@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.model import Digest, Place, Site, SiteKey
-from mediad.ports import Clock, Leave, Put, Sighting
+from mediad.ports import Clock, Leave, Put, Room, Sighting
 from mediad.testing import Power
 from mediad.testing.clock import StoppedClock
 
@@ -106,10 +106,10 @@ class MemoryFiles:
         self.pruned += 1
         return 0
 
-    async def free_bytes(self, site: Site) -> int:
+    async def room_at(self, site: Site) -> Room:
         if fault := self.faults.get(site):
             raise fault
-        return self.room.get(site, 1 << 40)
+        return Room(self.room.get(site, 1 << 40), 1 << 40, hash(self.disks.get(site, "")))
 
     async def check(self, site: Site) -> MediadError | None:
         """ports.Guard."""

@@ -5,17 +5,20 @@ A fault pauses only what needs that part; when it is over, the work goes on by i
 at all is a fault like any other: the question has a time limit, and nothing else waits for it.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Final
 
 import anyio
+import structlog
 
 from mediad.engine import Engine
 from mediad.errors import MediadError, NeedsOperator
 from mediad.model import Site
-from mediad.policy.problems import Problems
-from mediad.ports import Clock, Guard
+from mediad.policy.problems import Problem, Problems
+from mediad.ports import Clock, Guard, Room
+
+log = structlog.get_logger()
 
 CALM_S: Final = 15.0
 WORRIED_S: Final = 1.0  # while a fault is open: the person who plugs the disk in is waiting
@@ -26,10 +29,13 @@ ROOM: Final = 1 << 20  # so much more than there was, and a full disk is worth a
 STUBBORN_S: Final = 15.0
 JOURNAL: Final = "journal"
 DAMAGED: Final = "journal.corrupt"
+SCARCE: Final = "space.scarce"
+SCARCE_SHARE: Final = 0.05
+SCARCE_BYTES: Final = 10 << 30  # so much is enough on any disk
 
 
 class Watch:
-    """`free` tells the room at a site; `prove` writes to the journal, or raises what keeps it from being written."""
+    """`room` tells what a site's disk has; `prove` writes to the journal, or raises what keeps it from that."""
 
     def __init__(
         self,
@@ -38,14 +44,14 @@ class Watch:
         guard: Guard,
         clock: Clock,
         *,
-        free: Callable[[Site], Awaitable[int]],
+        room: Callable[[Site], Awaitable[Room]],
         prove: Callable[[], Awaitable[None]],
     ) -> None:
         self._engine = engine
         self._problems = problems
         self._guard = guard
         self._clock = clock
-        self._free = free
+        self._room = room
         self._prove = prove
         self._found: dict[Site, str] = {}  # the last fault that we saw ourselves
         self._met: dict[Site, tuple[int, float]] = {}  # by others: the least room, and since when
@@ -58,6 +64,8 @@ class Watch:
             if is_turn:
                 calm_until = self._clock.monotonic() + CALM_S
             await self.ask_about_all([s for s in sites if is_turn or self._problems.about(s)])
+            if is_turn:
+                await self.ask_about_room(sites)
             await self._ask_journal()
             await self._clock.sleep(WORRIED_S)
 
@@ -95,17 +103,54 @@ class Watch:
         """
         if self._found.get(site) == code:
             return True
-        free = await self._room(site) if code == FULL else 0
+        room = await self._room_at(site) if code == FULL else None
+        free = room.free if room else 0
         now = self._clock.monotonic()
         least, since = self._met.get(site, (free, now))
         self._met[site] = min(least, free), since
         return free >= least + ROOM or now >= since + STUBBORN_S
 
-    async def _room(self, site: Site) -> int:
-        """0 where nobody says."""
+    async def ask_about_room(self, sites: Collection[Site]) -> None:
+        """A warning for each disk that is nearly full, while there is time; nothing waits because of it."""
+        rooms: dict[Site, Room] = {}
+
+        async def ask(site: Site) -> None:
+            if room := await self._room_at(site):
+                rooms[site] = room
+
+        async with anyio.create_task_group() as tasks:
+            for site in sites:
+                if self._problems.about(site) is None:
+                    tasks.start_soon(ask, site)
+        on_disk: dict[int, list[Site]] = {}
+        for site in filter(rooms.__contains__, sites):
+            on_disk.setdefault(rooms[site].disk, []).append(site)
+        for sharing in on_disk.values():
+            self._judge(sharing, rooms[sharing[0]])
+
+    def _judge(self, sites: Sequence[Site], room: Room) -> None:
+        """One warning a disk, under the name of the first site on it."""
+        for site in sites[1:] if is_scarce(room) else sites:
+            self._problems.clear(_space_of(site))
+        if is_scarce(room):
+            self._warn(sites, room)
+
+    def _warn(self, sites: Sequence[Site], room: Room) -> None:
+        what = (
+            f"the disk of {', '.join(sites)} has only {room.free / 2**30:.1f} GiB free of {room.total / 2**30:.1f};"
+            " work goes on until it is full"
+        )
+        remedy = "free some space, or move a folder to a larger disk under [folders]"
+        if self._problems.report(
+            Problem(SCARCE, what, self._clock.now(), remedy, _space_of(sites[0]))
+        ):
+            log.warning("space.scarce", sites=[s.value for s in sites], free=room.free)
+
+    async def _room_at(self, site: Site) -> Room | None:
+        """None where nobody says."""
         with anyio.move_on_after(PATIENCE_S), suppress(MediadError):
-            return await self._free(site)
-        return 0
+            return await self._room(site)
+        return None
 
     async def _ask_journal(self) -> None:
         known = self._problems.about(JOURNAL)
@@ -114,3 +159,12 @@ class Watch:
         with suppress(MediadError):
             await self._prove()
             self._engine.link_is_up(JOURNAL)
+
+
+def is_scarce(room: Room) -> bool:
+    return room.free < min(SCARCE_SHARE * room.total, SCARCE_BYTES)
+
+
+def _space_of(site: Site) -> str:
+    """Another subject than the site itself: what is said about that pauses work."""
+    return f"space of {site}"

@@ -259,7 +259,7 @@ async def test_a_reserve_is_left_free(tmp_path: Path) -> None:
     with mounted(nas, "size=1m"):
         folders = Folders(tmp_path, archive=nas)
         files = folders.files(reserve=1 << 60)
-        free = await files.free_bytes(Site.ARCHIVE)
+        free = (await files.room_at(Site.ARCHIVE)).free
         big = folders.drop(Site.SPOOL, "a.jpg", os.urandom(free - 8192))
         (answer,) = await files.copy([folders.put(big, Site.ARCHIVE, "a.jpg")])
         assert isinstance(answer, NeedsOperator)

@@ -252,7 +252,7 @@ async def test_a_site_out_of_reach_says_so_and_not_that_files_are_gone(world: Wo
         assert isinstance(answer, NeedsOperator)
         assert (answer.code, answer.site) == ("archive.unmounted", "archive")
     with pytest.raises(NeedsOperator):
-        await world.files.free_bytes(Site.ARCHIVE)
+        await world.files.room_at(Site.ARCHIVE)
     assert world.read(source) == b"picture"
 
 

@@ -9,11 +9,13 @@ import pytest
 
 from mediad.errors import MediadError, NeedsOperator, Retryable
 from mediad.model import Site
+from mediad.ports import Room
 from mediad.watchers import mounts
-from mediad.watchers.mounts import CALM_S, ROOM, STUBBORN_S, Watch
+from mediad.watchers.mounts import CALM_S, ROOM, STUBBORN_S, Watch, is_scarce
 from tests.engine.world import SOON_S, Play, World, world
 
 SITES = (Site.ARCHIVE, Site.LIBRARY, Site.SPOOL)
+GIB = 1 << 30
 
 
 def fault(site: Site, code: str = "") -> NeedsOperator:
@@ -28,9 +30,11 @@ class Parts:
         self.faults: dict[Site, MediadError] = {}
         self.hung: set[Site] = set()
         self.room = 0
+        self.total = 0
+        self.apart: set[Site] = set()  # on a disk of its own
         self.journal: MediadError | None = None
         self.asked: list[Site] = []
-        self.watch = Watch(w.engine, w.problems, self, w.clock, free=self.free, prove=self.prove)
+        self.watch = Watch(w.engine, w.problems, self, w.clock, room=self.room_at, prove=self.prove)
 
     async def check(self, site: Site) -> MediadError | None:
         self.asked.append(site)
@@ -38,10 +42,10 @@ class Parts:
             await anyio.sleep_forever()
         return self.faults.get(site)
 
-    async def free(self, site: Site) -> int:
+    async def room_at(self, site: Site) -> Room:
         if site in self.hung:
             await anyio.sleep_forever()
-        return self.room
+        return Room(self.room, self.total, 1 + SITES.index(site) if site in self.apart else 0)
 
     async def prove(self) -> None:
         if self.journal is not None:
@@ -183,3 +187,62 @@ async def test_work_goes_on_by_itself_when_the_disk_is_back(tmp_path: Path) -> N
         await p.watch.ask_about_all(SITES)
         await w.idle()
         assert await w.marks(ids) == ["intake.settled"]
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "scarce"),
+    [
+        (4 * GIB, 100 * GIB, True), (5 * GIB, 100 * GIB, False), (9 * GIB, 1000 * GIB, True),
+        (10 * GIB, 1000 * GIB, False), (0, GIB, True), (0, 0, False),
+    ],
+)  # fmt: skip
+def test_a_disk_is_nearly_full_by_its_share_and_by_what_is_enough_anywhere(
+    free: int, total: int, *, scarce: bool
+) -> None:
+    assert is_scarce(Room(free, total, 1)) is scarce
+
+
+async def test_a_disk_that_is_nearly_full_is_told_once_and_nothing_waits_for_it(
+    tmp_path: Path,
+) -> None:
+    play = Play(needs=frozenset({"archive"}))
+    async with world(tmp_path, play) as w:
+        p = Parts(w)
+        p.room, p.total, p.apart = GIB, 100 * GIB, {Site.LIBRARY}
+        await p.watch.ask_about_room(SITES)
+        await p.watch.ask_about_room(SITES)
+        assert [(q.code, q.subject) for q in w.problems.now()] == [
+            ("space.scarce", "space of archive"), ("space.scarce", "space of library"),
+        ]  # fmt: skip
+        assert (
+            "the disk of archive, spool has only 1.0 GiB free of 100.0"
+            in w.problems.now()[0].message
+        )
+        assert [e["sites"] for e in w.said if e["event"] == "space.scarce"] == [
+            ["archive", "spool"], ["library"],
+        ]  # fmt: skip
+        assert w.engine.may_work("settle")
+        p.room = 20 * GIB
+        await p.watch.ask_about_room(SITES)
+        assert p.told() == []
+
+
+async def test_a_disk_of_which_nothing_is_known_now_keeps_its_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mounts, "PATIENCE_S", 0.1)
+    async with parts(tmp_path) as p:
+        p.room, p.total = GIB, 100 * GIB
+        await p.watch.ask_about_room([Site.ARCHIVE])
+        p.room, p.hung = 20 * GIB, {Site.ARCHIVE}
+        with anyio.fail_after(SOON_S):
+            await p.watch.ask_about_room([Site.ARCHIVE])
+        assert p.told() == ["space.scarce"]
+
+
+async def test_the_room_is_looked_at_with_the_calm_checks(tmp_path: Path) -> None:
+    async with parts(tmp_path) as p:
+        p.room, p.total = GIB, 100 * GIB
+        await p.run_until(lambda: p.told() == ["space.scarce"])
+        p.room = 20 * GIB
+        await p.run_until(lambda: p.told() == [])

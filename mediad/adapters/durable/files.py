@@ -9,14 +9,14 @@ from typing import Final
 
 from mediad.adapters import reading, syscalls
 from mediad.adapters.crew import Crew, by_sites
-from mediad.adapters.durable.lot import CHANGED, Answer, Lot, Member, free_of
+from mediad.adapters.durable.lot import CHANGED, Answer, Lot, Member, room_of
 from mediad.adapters.durable.parts import Touch, split
 from mediad.adapters.durable.prune import prune
 from mediad.adapters.errnos import faults_of, shown
 from mediad.adapters.roots import Root, Roots
 from mediad.errors import Bug, MediadError, Refused, Retryable
 from mediad.model import Digest, Place, Site, SiteKey
-from mediad.ports import Clock, Leave, Put, Sighting
+from mediad.ports import Clock, Leave, Put, Room, Sighting
 
 RENDITIONS: Final = "renditions/"
 
@@ -93,12 +93,12 @@ class DurableFiles:
 
         return await self._crew.run((Site.INCOMING,), pruned)
 
-    async def free_bytes(self, site: Site) -> int:
-        def free() -> int:
+    async def room_at(self, site: Site) -> Room:
+        def room() -> Room:
             with faults_of(site), self._roots.open(site) as root:
-                return free_of(root)
+                return Room(*room_of(root), root.dev)
 
-        return await self._crew.run((site,), free)
+        return await self._crew.run((site,), room)
 
     async def _in_lots(
         self,

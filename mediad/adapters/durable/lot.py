@@ -340,10 +340,6 @@ class Lot:
         self.settle(self.source)
 
 
-def free_of(root: Root) -> int:
-    return room_of(root)[0]
-
-
 def room_of(root: Root) -> tuple[int, int]:
     """Bytes free for us, and in all."""
     room = os.fstatvfs(root.fd)
