@@ -29,6 +29,7 @@ from mediad.adapters.exiftool import ExifTool
 from mediad.adapters.host import check_host, make_hand_over_folders
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
+from mediad.adapters.leftovers import files_in
 from mediad.adapters.roots import Enrolment, Roots
 from mediad.config import ConfigFaults, Fault, Loaded, load
 from mediad.daemon.rules import Rules, mark, needs_restart, pools_of
@@ -44,7 +45,7 @@ from mediad.service import Parts, Service
 from mediad.service.answers import FindingDoc
 from mediad.service.doctor import finding
 from mediad.stages.registry import STAGES
-from mediad.watchers import incoming
+from mediad.watchers import incoming, orphans
 from mediad.watchers.mounts import Watch
 from mediad.watchers.timer import every
 
@@ -195,6 +196,10 @@ class House:
         except MediadError as fault:
             self.engine.link_is_down(fault.site or "journal", fault)
 
+    async def watch_orphans(self) -> None:
+        look = partial(files_in, self.rules.settings.folders.processing)
+        await orphans.watch(look, self.journal, self.clock, self.problems)
+
     async def watch_config(self) -> None:
         """A saved change of the file is a reload; comparing its stat is cheap and works on every file system."""
         file, seen = self.rules.file, self.rules.seen
@@ -311,6 +316,7 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     tasks.start_soon(_watch_incoming, house)
     tasks.start_soon(house.watch_config)
     tasks.start_soon(house.check_journal)
+    tasks.start_soon(house.watch_orphans)
     tasks.start_soon(
         partial(every, name="backup"),
         lambda: house.rules.settings.journal.backup_hours, house.back_up, house.clock, house.problems,

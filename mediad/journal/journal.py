@@ -29,6 +29,7 @@ from mediad.journal.rows import (
     Standing,
     Step,
     Work,
+    to_sql,
 )
 from mediad.journal.scribe import Scribe
 from mediad.journal.whole import listed
@@ -240,6 +241,13 @@ class Journal:
     async def known_sources(self) -> set[SiteKey]:
         """Files in incoming/ that are journalled and not yet taken."""
         return await self._readers.ask(queries.known_sources)
+
+    async def not_in_spool(self, keys: Sequence[SiteKey]) -> list[SiteKey]:
+        """Those of these names in processing/ that no original has."""
+        sql = "SELECT 1 FROM original WHERE spool_key = ?"
+        return await self._readers.ask(
+            lambda db: [k for k in keys if db.execute(sql, (to_sql(k),)).fetchone() is None]
+        )
 
     async def copies_at(self, site: Site, after: SiteKey, limit: int) -> list[Copy]:
         return await self._readers.ask(lambda db: queries.copies_at(db, site, after, limit))

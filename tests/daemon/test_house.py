@@ -230,3 +230,14 @@ def test_once_says_in_words_that_it_cannot_read_what_was_dropped(tmp_path: Path)
     (tmp_path / "incoming").write_text("no folder")
     with daemon(tmp_path, "--root", str(tmp_path), "--once") as d:
         assert d.wait() == 1
+
+
+def test_a_file_in_processing_that_nobody_knows_is_told_of_and_left_alone(tmp_path: Path) -> None:
+    stray = tmp_path / "processing" / "1-1-stray.jpg"
+    stray.parent.mkdir()
+    stray.write_bytes(b"whose?")
+    with ready(tmp_path) as d:
+        assert d.hear("spool.orphans")["files"] == 1
+        assert "spool.orphans" in d.problems()
+        assert d.end() == 0
+    assert stray.read_bytes() == b"whose?"
