@@ -212,6 +212,18 @@ async def test_what_is_paused_is_waited_for(tmp_path: Path) -> None:
         assert await world.service.wait(None, 5) == {"answer": "done"}
 
 
+async def test_a_breaker_that_tripped_is_reset_by_resuming_its_stage_and_no_other(
+    tmp_path: Path,
+) -> None:
+    async with a_world(tmp_path) as world:
+        await world.bring(*[f"lost{n}.jpg" for n in range(10)])
+        assert await world.service.resume("sort") == ["clean"]
+        assert [p.code for p in world.problems.now()] == ["safety.breaker"]
+        assert await world.service.resume("clean") == []
+        assert world.problems.now() == ()
+        assert world.engine.may_work("clean")
+
+
 async def test_troubles_are_grouped_by_code(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world:
         await world.bring("held1.jpg", "held2.jpg", "a.jpg")

@@ -16,13 +16,14 @@ from mediad.policy.problems import Problems
 from mediad.ports import Encoder, Inspector, Ports
 from mediad.service import Parts, Service
 from mediad.service.answers import FindingDoc
-from mediad.stages.verdict import Ask, Done, Stage, Verdict, Wait
+from mediad.stages.verdict import Ask, Done, Refuse, Stage, Verdict, Wait
 from mediad.state import State, Workflow
 from mediad.testing.clock import StoppedClock
 from mediad.testing.files import MemoryFiles
 
 HELD = "held"  # a file of this name is held by the archive stage
 SLOW = "slow"  # a file of this name never settles
+LOST = "lost"  # a copy of it is lost when it is to be cleaned
 
 
 async def _look(lot: Sequence[Asset], _: Ports) -> Sequence[MediadError | None]:
@@ -39,10 +40,13 @@ def _stage(name: str, at: State, then: State) -> Stage[None]:
             return Ask("archive.test", "is this meant?", "say so")
         if name == "settle" and asset.name.startswith(SLOW):
             return Wait(1 << 52, "it is still being written")
+        if name == "clean" and asset.name.startswith(LOST):
+            return Refuse("clean.test", "its copy is lost", "look at it")
         identity = Digest(f"{asset.id:064x}") if name == "hash" else None
         return Done(Evidence("looked", 1, identity=identity), then)
 
-    return Stage(name, frozenset({at}), "copy", _look, decide, _act)
+    is_destructive = name == "clean"
+    return Stage(name, frozenset({at}), "copy", _look, decide, _act, destructive=is_destructive)
 
 
 STAGES = (
