@@ -177,6 +177,7 @@ PAGE_MARK = (
     " ORDER BY asset DESC LIMIT ?"
 )
 PAGE_CONDITION = "SELECT id FROM asset WHERE condition = ? AND id < ? ORDER BY id DESC LIMIT ?"
+OF_CONDITION = "SELECT id FROM asset WHERE id IN (SELECT value FROM json_each(?)) AND condition = ?"
 PAGE_ALL = "SELECT id FROM asset WHERE id < ? ORDER BY id DESC LIMIT ?"
 _NO_CURSOR = 1 << 62
 
@@ -192,9 +193,10 @@ def page(
 
 
 def _page_ids(db: Connection, stage: str, word: str, below: int, limit: int) -> list[int]:
-    if not stage and word in set(Condition):
-        rows = db.execute(PAGE_CONDITION, (word, below, limit))
-        return [i for (i,) in rows]
+    if word in set(Condition) and not (
+        stage and word in set(Mark)
+    ):  # failed before that very stage
+        return _of_condition(db, stage, word, below, limit)
     if not stage and not word:
         return [i for (i,) in db.execute(PAGE_ALL, (below, limit))]
     states = [s for s in State if (not stage or stage_of(s) == stage) and _fits(s, word)]
@@ -206,6 +208,21 @@ def _page_ids(db: Connection, stage: str, word: str, below: int, limit: int) -> 
         for (a,) in db.execute(PAGE_MARK, (s.value, m.value, below, limit))
     }
     return heapq.nlargest(limit, found)
+
+
+def _of_condition(db: Connection, stage: str, word: str, below: int, limit: int) -> list[int]:
+    """With a stage: of all assets in this condition those that stand before it, a page's worth at a time."""
+    if not stage:
+        return [i for (i,) in db.execute(PAGE_CONDITION, (word, below, limit))]
+    found: list[int] = []
+    while len(found) < limit:
+        before = _page_ids(db, stage, "", below, limit)
+        rows = db.execute(OF_CONDITION, (json.dumps(before), word))
+        found += sorted((i for (i,) in rows), reverse=True)
+        if len(before) < limit:
+            break
+        below = before[-1]
+    return found[:limit]
 
 
 def _fits(state: State, word: str) -> bool:

@@ -52,6 +52,7 @@ HOT = {
     "find a name": (queries.FIND_NAME, ("IMG_7", "IMG_8")),
     "page by mark": (queries.PAGE_MARK, ("archive.due", "ready", 9, 10)),
     "page by condition": (queries.PAGE_CONDITION, ("failed", 9, 10)),
+    "of a condition": (queries.OF_CONDITION, ("[7, 500]", "active")),
     "page": (queries.PAGE_ALL, (9, 10)),
     "awaited": (queries.AWAITED, ()),
     "copies at": (queries.COPIES_AT, ("archive", "k5", 10)),
@@ -171,10 +172,27 @@ async def test_lists_can_be_asked_for_by_stage_state_mark_and_condition(journal:
     assert await ids(stage="archive", state="ready") == []
     assert await ids(state="archive.verified") == [a]
     assert await ids(stage="settle") == [c]
+    assert await ids(stage="settle", state="active") == [c]
+    assert await ids(stage="settle", state="completed") == []
+    assert await ids(stage="settle", state="failed") == []
     assert await ids(state="gated") == []
     assert await ids(state="active") == [c, a]
     assert await ids(stage="nonsense") == []
     assert await ids(state="nonsense") == []
+
+
+async def test_stage_and_condition_fill_a_page_past_assets_of_another_condition(
+    journal: Journal,
+) -> None:
+    assets = [await arrived(journal, f"{n}.jpg") for n in range(7)]
+    for asset in assets:
+        await hashed(journal, asset)
+    for failed in assets[2:]:
+        await journal.park([Park(failed, Lane.LIBRARY, "failed", None, "no")])
+    page = await journal.assets(stage="archive", state="active", limit=2)
+    assert [p.asset.id for p in page] == [assets[1], assets[0]]
+    rest = await journal.assets(stage="archive", state="active", limit=2, cursor=assets[1])
+    assert [p.asset.id for p in rest] == [assets[0]]
 
 
 async def test_a_list_since_a_time_holds_what_was_seen_since(
