@@ -94,10 +94,18 @@ def explain(client: Client, words: argparse.Namespace) -> int:
         "renditions",
         [(r["site"], r["key"], r["recipe"], size(r["size"])) for r in doc["renditions"]],
     )
-    _section("lanes", doc["position"].items())
+    _section("lanes", _lanes(doc))
     _section("story", [(line,) for line in doc["story"]])
     _section("history", [_history(h) for h in doc["history"]])
     return DONE
+
+
+def _lanes(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A lane that ends in a state because it is off was not really brought there: iCloud lost nothing."""
+    last = {row["to"]: row["evidence"]["kind"] for row in doc["history"] if row["to"]}
+    for lane, state in doc["position"].items():
+        is_off = last.get(f"{lane}.{state}") == "off by configuration"
+        yield lane, f"{state} (off)" if is_off else state
 
 
 def _history(row: Mapping[str, Any]) -> tuple[str, ...]:

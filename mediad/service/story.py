@@ -201,7 +201,9 @@ def sentences(doc: AssetDoc, plan: Sequence[PlannedDoc]) -> list[str]:
     for step in doc["steps"]:
         said.append(_waits(step))
         said += [
-            f"next: {step['stage']} would {_would(p)}" for p in plan if p["stage"] == step["stage"]
+            f"next: {step['stage']} would {_would(p)}"
+            for p in plan
+            if p["stage"] == step["stage"] and not _is_said(step, p)
         ]
     if not doc["steps"]:
         said.append(_END.get(doc["state"], "nothing is left to do"))
@@ -234,6 +236,11 @@ def _waits(step: StepDoc) -> str:
     why = f": {step['reason']}" if step["reason"] else ""
     remedy = f"; {step['error']['remedy']}" if step["error"] and step["error"]["remedy"] else ""
     return f"{step['stage']} is {step['state']}{tries}{until}{why}{remedy}"
+
+
+def _is_said(step: StepDoc, plan: PlannedDoc) -> bool:
+    """A step that waits, or that a person is asked about, has given its reason already."""
+    return plan["verdict"] in {"wait", "ask"} and plan["what"] == step["reason"]
 
 
 def _would(plan: PlannedDoc) -> str:

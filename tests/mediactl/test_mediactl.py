@@ -135,6 +135,24 @@ async def test_explain_finds_by_id_name_path_and_foreign_bytes(tmp_path: Path) -
     assert "nothing is known" in unknown.err
 
 
+async def test_a_lane_that_is_off_is_said_to_be_off(tmp_path: Path) -> None:
+    async with a_terminal(tmp_path) as terminal:
+        await terminal.world.bring("a.jpg")
+        text = (await terminal.type("explain", "1")).out
+        doc = (await terminal.type("explain", "1", "--json")).doc
+    lanes = text.partition("lanes\n")[2].partition("story\n")[0].splitlines()
+    assert [line.split() for line in lanes if "cloud" in line] == [["cloud", "deleted", "(off)"]]
+    assert [line.split() for line in lanes if "archive" in line] == [["archive", "verified"]]
+    assert doc["position"]["cloud"] == "deleted"
+
+
+async def test_what_a_step_waits_for_is_said_once(tmp_path: Path) -> None:
+    async with a_terminal(tmp_path) as terminal:
+        await terminal.world.bring("held.jpg")
+        text = (await terminal.type("explain", "1")).out
+    assert text.partition("history\n")[0].count("is this meant?") == 1
+
+
 async def test_several_meanings_are_listed_and_the_answer_is_no(tmp_path: Path) -> None:
     async with a_terminal(tmp_path) as terminal:
         await terminal.world.bring("a.jpg")
