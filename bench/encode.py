@@ -10,9 +10,9 @@ from PIL import Image, ImageFilter
 
 from bench.side import BIN, Table, compare, fresh, sh, timed
 
-PHOTOS = 12
+PHOTOS = 8
 SIDE = (3264, 2448)  # 8 MP
-CLIP_SECONDS = 6
+CLIP_SECONDS = 4
 
 
 def photo(path: Path, seed: int) -> Path:
