@@ -113,10 +113,10 @@ def take(item: Item, incoming: Path) -> Path:
         part = target.parent / f".mediactl-{os.getpid()}-{os.urandom(4).hex()}.part"
         try:
             _copy(item.source, part)
-            final = _named(part, target)
+            final = named(part, target)
         finally:
             part.unlink(missing_ok=True)
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as fault:
         raise Trouble(
             f"{clean(item.source)} could not be added: {fault.strerror}; the source is as it was",
@@ -136,7 +136,7 @@ def _copy(source: Path, part: Path) -> None:
         os.fsync(write.fileno())
 
 
-def _named(part: Path, target: Path) -> Path:
+def named(part: Path, target: Path) -> Path:
     """The first free of NAME, NAME-1, NAME-2 …: a hard link never replaces anything."""
     n = 0
     while True:
@@ -163,7 +163,7 @@ def _reserved(part: Path, final: Path) -> Path:
     return final
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

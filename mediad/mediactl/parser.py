@@ -57,6 +57,11 @@ def _add(p: argparse.ArgumentParser) -> None:
     )
 
 
+def _recover(p: argparse.ArgumentParser) -> None:
+    p.add_argument("what", metavar="PATH|ID|HASH|NAME", help="which asset")
+    p.add_argument("--to", metavar="DIR", required=True, help="the folder to put its originals in")
+
+
 def _retry(p: argparse.ArgumentParser) -> None:
     p.add_argument("ids", metavar="ID", nargs="*", type=_count)
     p.add_argument("--all-failed", action="store_true", help="everything that was given up")
@@ -198,6 +203,10 @@ COMMANDS: Final = {
         "ordering:wait", _wait
     ),
     "add": Command("copy files in", "mediactl add ~/Pictures/holiday", "adding:add", _add),
+    "recover": Command(
+        "put an asset's originals back as files", "mediactl recover IMG_1234.HEIC --to ~/found",
+        "recovering:recover", _recover
+    ),
     "retry": Command("try again what failed or is held", "mediactl retry --all-failed", "ordering:retry", _retry),
     "skip": Command(
         "pass a stage by hand", 'mediactl skip 12 --stage compress --why "fine as it is"',

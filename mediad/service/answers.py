@@ -88,6 +88,7 @@ class FileDoc(TypedDict):
     name: str
     size: int
     blake3: str | None
+    mtime_ns: int
     path: str | None  # where it is now; null: nowhere that we know of
 
 

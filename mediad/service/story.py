@@ -88,6 +88,7 @@ def _files(listed: Listed, settings: Settings) -> Iterator[FileDoc]:
             "name": original.name,
             "size": original.size,
             "blake3": original.digest,
+            "mtime_ns": original.mtime_ns,
             "path": path_of(place, settings) if place else None,
         }
 

@@ -173,3 +173,25 @@ def test_a_rotten_archive_copy_keeps_the_working_copy_alive(tmp_path: Path) -> N
         whole.ctl("retry", "--all-held", check=False)
         whole.ctl("wait", "--idle", "--timeout", "30", check=False)
     assert set(dropped) <= set(hashes(whole.root / "processing")) | set(hashes(whole.archive))
+
+
+def test_an_original_comes_back_bit_for_bit_with_its_old_time_from_a_copy_that_proves_good(
+    tmp_path: Path,
+) -> None:
+    whole = Whole(tmp_path / "root", MEDIAD_CLEAN__AFTER_HOURS="0")
+    photo = large(whole.incoming / "IMG_1.JPG", 1)
+    digest, mtime_ns = sha(photo), photo.stat().st_mtime_ns
+    whole.once()
+    assert not hashes(whole.root / "processing")
+    with whole.running():
+        whole.ctl("recover", "IMG_1.JPG", "--to", str(tmp_path / "found"))
+        found = tmp_path / "found" / "IMG_1.JPG"
+        assert (sha(found), found.stat().st_mtime_ns) == (digest, mtime_ns)
+        whole.ctl("recover", "IMG_1.JPG", "--to", str(tmp_path / "found"))
+        assert hashes(tmp_path / "found") == [digest, digest]
+        [archived] = whole.archive.rglob("*.JPG")
+        archived.write_bytes(b"rotten")
+        answer = whole.ctl("recover", "IMG_1.JPG", "--to", str(tmp_path / "again"), check=False)
+        assert answer.returncode == 1
+        assert "not what it was" in answer.stderr
+        assert hashes(tmp_path / "again") == []

@@ -51,7 +51,7 @@ async def test_an_asset_has_the_promised_shape(tmp_path: Path) -> None:
     assert doc["state"] == "held"
     assert doc["position"]["archive"] == "due"
     [file] = doc["files"]
-    assert set(file) == {"role", "name", "size", "blake3", "path"}
+    assert set(file) == {"role", "name", "size", "blake3", "mtime_ns", "path"}
     [step] = doc["steps"]
     assert step == {
         "stage": "archive", "state": "held", "attempts": 0, "not_before": None, "reason": "is this meant?",
