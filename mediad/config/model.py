@@ -135,7 +135,7 @@ class Settings(Section):
         phone = ("batch", "place", "verify", "release")
         cloud = ("upload", "mark", "delete")
         return (
-            (not self.phone.release, ("release",), "[phone] release = false"),
+            (self.phone.release == "never", ("release",), '[phone] release = "never"'),
             (not self.syncthing.url, phone, "no [syncthing] url"),
             (not self.phone.enabled, phone, "[phone] enabled = false"),
             (not self.archive.enabled, ("archive",), "[archive] enabled = false"),

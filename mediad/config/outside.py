@@ -56,8 +56,11 @@ class Phone(Section):
         "Send the next batch before the last one is confirmed by the phone.", default=False
     )
     send: Literal["original", "rendition"] = setting("What the phone gets.", default="original")
-    release: Flag = setting(
-        "Take a batch out of the shared folder once the phone has it verifiably.", default=True
+    release: Text = setting(
+        'When files leave the shared folder again: "freed" when the phone has freed its space, "after 7 d" that'
+        ' long after they were verified there, or "never".',
+        default="freed",
+        pattern=r"^(freed|never|after \d+ d)$",
     )
 
 
