@@ -114,8 +114,8 @@ def _limits_for(seen: Probe, source: Path, limits: Limits) -> Limits:
 
 
 def _threads() -> int:
-    """Half of the cores, so that the machine stays a machine; more than four gain little at these sizes."""
-    return max(1, min(4, len(os.sched_getaffinity(0)) // 2))
+    """All cores, at the lowest priority that the workers have; more than four gain little at these sizes."""
+    return max(1, min(4, len(os.sched_getaffinity(0))))
 
 
 def _encode_command(source: Path, encoded: Path, seen: Probe, recipe: Recipe) -> list[str]:
