@@ -104,7 +104,7 @@ def machine() -> dict[str, str]:
 
     return {
         "cores": str(os.cpu_count()),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "ffmpeg": first_line("ffmpeg", "-version"),
