@@ -23,14 +23,19 @@ def a_set(folder: Path) -> None:
 
 
 def world(whole: Whole) -> dict[str, list[tuple[str, str]]]:
-    """Where which bytes are: what must come out the same."""
+    """
+    Which bytes are where, by folder: what must come out the same.
+
+    Which of two equal files is the keeper, and which of two namesakes gets the suffix, is decided by who was hashed
+    first; a kill may change that, and nothing else.
+    """
     return {
         name: sorted(
-            (str(p.relative_to(whole.root / name)), sha(p))
+            (str(p.parent.relative_to(whole.root / name)), sha(p))
             for p in (whole.root / name).rglob("*")
             if p.is_file() and not p.name.startswith(".")
         )
-        for name in ("incoming", "nas_archive", "library", "duplicates")
+        for name in ("incoming", "nas_archive", "library", "duplicates", "quarantine")
     }
 
 

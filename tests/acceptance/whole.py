@@ -39,6 +39,8 @@ class Whole:
         )  # fmt: skip
         if check:
             assert done.returncode in {0, 1}, done.stderr[-4000:]
+        if done.returncode:  # shown by pytest with a test that fails for it
+            print(done.stderr[-4000:])  # noqa: T201
         return done
 
     def start(self) -> subprocess.Popen[bytes]:

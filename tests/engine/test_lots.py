@@ -505,8 +505,11 @@ async def test_a_flood_of_lost_copies_stops_a_destructive_stage_before_it_remove
     play = Play(destructive=True)
     lost_copies(play, lambda name: name.startswith("lost"))
     async with world(tmp_path, play) as w:
+        await w.journal.pause("settle")  # so that all twelve are one lot
+        await w.engine.refresh()
         ids = await w.drop(*[f"lost{n}.jpg" for n in range(10)], "a.jpg", "b.jpg")
-        w.engine.wake()
+        await w.journal.resume("settle")
+        await w.engine.refresh()
         await w.idle()
         assert play.acted == []
         assert await w.marks(ids) == ["held"] * 10 + ["ready"] * 2
