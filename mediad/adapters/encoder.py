@@ -8,6 +8,7 @@ judged is remembered for as long as the process lives, so that nothing is made t
 import os
 import shutil
 import tempfile
+import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -55,6 +56,7 @@ class WorkerEncoder:
         self._place = place
         self._scratch = scratch
         self._is_swept = False
+        self._sweeping = threading.Lock()
         self._photos = Workers("mediad.adapters.photo_worker", photo_workers, cwd=Path("/"))
         self._videos = anyio.CapacityLimiter(video_workers)
         self._threads = anyio.CapacityLimiter(8)  # for moments: stat, mkdir, rmtree
@@ -157,9 +159,10 @@ class WorkerEncoder:
 
     def _new_folder(self) -> Path:
         with faults_of(Site.SPOOL):
-            if not self._is_swept:
-                self._is_swept = True
-                shutil.rmtree(self._scratch, ignore_errors=True)
+            with self._sweeping:  # or the first would sweep the folder of the second away
+                if not self._is_swept:
+                    shutil.rmtree(self._scratch, ignore_errors=True)
+                    self._is_swept = True
             self._scratch.mkdir(parents=True, exist_ok=True)
             return Path(tempfile.mkdtemp(dir=self._scratch))
 

@@ -198,3 +198,26 @@ def test_every_photo_has_limits(size: int) -> None:
     assert limits.memory_bytes >= 1 << 30
     assert limits.wall_s >= limits.cpu_s >= 120
     assert limits.file_bytes >= size
+
+
+async def test_the_first_sweep_takes_no_folder_that_is_in_use(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    for n in range(400):  # what a crash left: the sweep takes a while
+        (scratch / f"old{n}").mkdir(parents=True)
+
+    async def place(_made: Path, _target: Place) -> None: ...
+
+    encoder = WorkerEncoder(
+        path_of=lambda place: tmp_path / place.key, place=place, scratch=scratch,
+        photo_workers=1, video_workers=1,
+    )  # fmt: skip
+    folders: list[Path] = []
+
+    async def first() -> None:
+        folders.append(await anyio.to_thread.run_sync(encoder._new_folder))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(first)
+    await encoder.aclose()
+    assert sorted(scratch.iterdir()) == sorted(folders)
