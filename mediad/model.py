@@ -8,6 +8,7 @@ from typing import NamedTuple, NewType
 AssetId = NewType("AssetId", int)
 OriginalId = NewType("OriginalId", int)
 Digest = NewType("Digest", str)  # blake3, 64 hex digits
+BatchId = NewType("BatchId", int)
 SiteKey = NewType(
     "SiteKey", str
 )  # POSIX path relative to the root of a site; foreign bytes as surrogates
@@ -19,11 +20,22 @@ class Site(StrEnum):
     CLOUD = "cloud"
     INCOMING = "incoming"
     SPOOL = "spool"  # processing/: our own working area
-    PHONE = "phone"  # pixel_sync/
+    PHONE = "phone"  # pixel_sync/, as a folder; a copy there means the phone has announced these bytes
     ARCHIVE = "archive"  # nas_archive/
     LIBRARY = "library"
     DUPLICATES = "duplicates"
     QUARANTINE = "quarantine"
+
+
+class Rung(StrEnum):
+    """The truth ladder: what is known of a file on its way over the phone to Google Photos. Never more than was seen."""
+
+    INDEXED = "indexed"  # Syncthing on this machine lists exactly these bytes
+    PHONE_HAS = "phone-has"  # the phone announces this very version, whole
+    PHONE_HASH = "phone-hash"  # the helper on the phone has hashed the file there: the same bytes
+    PHONE_FREED = "phone-freed"  # it had it, and has removed it since
+    PHONE_CHANGED = "phone-changed"  # it had it, and has other bytes under that name now
+    GOOGLE_HAS = "google-has"  # somebody has looked at Google Photos: see `how`
 
 
 class Kind(StrEnum):
@@ -158,6 +170,31 @@ class Rendition:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """One file of a batch: which bytes lie under which name in the folder that Syncthing shares with the phone."""
+
+    original: OriginalId
+    batch: BatchId
+    key: SiteKey  # below pixel_sync/; never given to another file, whatever becomes of this one
+    digest: Digest  # of what is sent: the original's bytes, or its rendition's
+    size: int
+    mtime_ns: int
+    version: str = ""  # Syncthing's version of exactly these bytes (ports.Entry.version); "": not indexed yet
+    blocks: str = ""  # its blocksHash, recomputed here and equal; "" where Syncthing tells none
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """One rung of the truth ladder that was seen for one original."""
+
+    original: OriginalId
+    rung: Rung
+    at: int
+    how: str  # availability, pixel-api, sent-bytes, deletion, helper, takeout, evidence-file, by-hand
+    detail: Mapping[str, object] = field(default_factory=dict)  # device, version, event, who, why
+
+
+@dataclass(frozen=True, slots=True)
 class Asset:
     """One capture that moves as one. `originals[0]` is the primary."""
 
@@ -172,6 +209,8 @@ class Asset:
     identity: Digest | None = None  # digest over the originals' digests; one asset only has it
     captured: Captured | None = None
     keeper: AssetId | None = None  # the asset that this one is an exact duplicate of
+    placements: tuple[Placement, ...] = ()  # the newest of each original that was ever in a batch
+    witnesses: tuple[Witness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +234,6 @@ class Evidence:
     captured: Captured | None = None
     identity: Digest | None = None
     keeper: AssetId | None = None
+    placements: tuple[Placement, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
     figures: Mapping[str, object] = field(default_factory=dict)

@@ -102,6 +102,13 @@ class Settings(Section):
         return folders[site]
 
     @property
+    def phone_gets_renditions(self) -> bool:
+        """The preset bridge means renditions, unless phone.send says otherwise."""
+        is_told = "send" in self.phone.model_fields_set
+        by_preset = self.workflow.preset == "bridge" and not is_told
+        return by_preset or self.phone.send == "rendition"
+
+    @property
     def journal_path(self) -> Path:
         return self.folders.state / "journal.db"
 

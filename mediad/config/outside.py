@@ -9,6 +9,7 @@ from mediad.config.base import (
     Count,
     Days,
     Flag,
+    Hours,
     Minutes,
     NamedFile,
     Seconds,
@@ -37,7 +38,24 @@ class Syncthing(Section):
         "How long one answer of Syncthing may take.", default=30.0, unit="seconds", gt=0
     )
     ca_file: NamedFile = setting(
-        "The certificate to trust when url is https with a certificate of its own.", default=None
+        "The certificate to trust when url is https with a certificate of its own (Syncthing's https-cert.pem).",
+        default=None,
+    )
+    sweep_seconds: Seconds = setting(
+        "How often the phone's state is looked at when Syncthing tells of no change.",
+        default=300.0,
+        unit="seconds",
+        ge=1,
+    )
+    phone_url: Address = setting(
+        "Address of the phone's own Syncthing, for a second opinion; needed for certainty where Syncthing here is 2.x.",
+        default="",
+    )
+    phone_api_key: SecretStr = setting("The API key of the phone's own Syncthing.", default="")
+    phone_api_key_file: NamedFile = setting("A file that holds that key instead.", default=None)
+    phone_ca_file: NamedFile = setting(
+        "The certificate to trust when phone_url is https with a certificate of its own.",
+        default=None,
     )
 
 
@@ -48,14 +66,29 @@ class Phone(Section):
     batch_by: Literal["files", "bytes"] = setting(
         "What closes a batch: files or bytes.", default="files"
     )
-    batch_files: Count = setting("Files in a batch.", default=5, unit="files", ge=1)
+    batch_files: Count = setting("Files in a batch.", default=5, unit="files", ge=1, le=500)
     batch_bytes: Bytes = setting(
         "Size of a batch.", default=2 << 30, unit="bytes", shown='"2 GiB"', ge=1 << 20
+    )
+    batch_wait_seconds: Seconds = setting(
+        "How long a batch that is not full waits for more files once nothing else is arriving.",
+        default=5.0,
+        unit="seconds",
+        ge=0,
+    )
+    patience_hours: Hours = setting(
+        "After so long with the phone connected, a file that it does not take is a problem to tell of, and the next"
+        " batch may go.",
+        default=24.0,
+        unit="hours",
+        gt=0,
     )
     allow_parallel: Flag = setting(
         "Send the next batch before the last one is confirmed by the phone.", default=False
     )
-    send: Literal["original", "rendition"] = setting("What the phone gets.", default="original")
+    send: Literal["original", "rendition"] = setting(
+        "What the phone gets; with the preset bridge a rendition where there is one.", default="original"
+    )
     release: Text = setting(
         'When files leave the shared folder again: "freed" when the phone has freed its space, "after 7 d" that'
         ' long after they were verified there, or "never".',

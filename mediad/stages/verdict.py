@@ -42,6 +42,15 @@ class Merge:
 class Wait:
     until: int  # UTC ms
     why: str
+    code: str = ""  # where the wait itself is something that a person should know
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Not its turn: it stays ready as it is, and nothing is written. The stage's `door` says when it opens again."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class Refuse:
     remedy: str
 
 
-Verdict: TypeAlias = Act | Done | Merge | Wait | Ask | Refuse
+Verdict: TypeAlias = Act | Done | Merge | Wait | Leave | Ask | Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +86,6 @@ class Stage(Generic[F]):
     lot_files: int = 256
     lot_bytes: int = 64 << 20
     destructive: bool = False  # the engine journals the intent before the first look
+    # May the stage take anything now? A Wait says why not; asked before any work is read.
+    door: Callable[[Ports], Awaitable[Wait | None]] | None = None
+    rung_by: frozenset[State] = frozenset()  # states whose entry, by any asset, may open the door
