@@ -28,7 +28,7 @@ class Site(StrEnum):
 
 
 class Rung(StrEnum):
-    """The truth ladder: what is known of a file on its way over the phone to Google Photos. Never more than was seen."""
+    """The truth ladder: what is known of a file on its way to Google Photos. Never more than was seen."""
 
     INDEXED = "indexed"  # Syncthing on this machine lists exactly these bytes
     PHONE_HAS = "phone-has"  # the phone announces this very version, whole

@@ -40,6 +40,7 @@ def pools_of(settings: Settings) -> Mapping[str, int]:
     pools = settings.pools
     return {
         "settle": 2,
+        "batch": 1,  # who makes batches must see the last one before the next
         "hash": pools.hash or min(4, cores),
         "copy": pools.copy or min(4, cores),
         "photo": pools.photo or cores,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -11,6 +11,8 @@ from mediad.model import AssetId
 from mediad.policy.breaker import Breaker
 from mediad.policy.rates import Rate
 from mediad.stages.verdict import Stage, Verdict
+
+REST_MS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,17 @@ class Desk:
         self.rate = Rate()
         self.breaker = Breaker()  # counts only where things are removed
         self.bell = anyio.Event()
+        self.closed = ""  # why its door is shut, when it was last asked
+        self.has_left = False  # its last lot left somebody as they were
+        self.rests_until = 0  # UTC ms
 
     def ring(self) -> None:
         self.bell.set()
+
+    def rest_if_useless(self, moved: int, now: int) -> None:
+        """A lot that moved nobody and left some ready must not be read again at once."""
+        self.rests_until = now + REST_MS if self.has_left and not moved else 0
+        self.has_left = False
 
     async def nap(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from mediad.engine.desk import Desk, Planned, lots_of
 from mediad.engine.lots import Lots
 from mediad.errors import Bug, MediadError
-from mediad.journal import OFF, Committed, Journal, Work
+from mediad.journal import OFF, Committed, Journal, Mark, Work
 from mediad.model import AssetId
 from mediad.policy.breaker import Toll
 from mediad.policy.problems import Problem, Problems
@@ -27,6 +27,10 @@ from mediad.state import Lane, State, stage_of
 
 log = structlog.get_logger()
 
+# Where a wait is a matter of seconds: an arrival settles, a batch fills, Syncthing carries it over.
+SOON_OVER: Final = frozenset(
+    {s for s in State if s.lane is Lane.INTAKE} | {State.PHONE_DUE, State.PLACED}
+)
 LONGEST_NAP_S: Final = 60.0  # a runner looks at least this often, whatever it was told
 
 
@@ -54,6 +58,7 @@ class Engine:
         self._lifted: frozenset[str] = frozenset()  # paused, but a run order lets them work
         self._stopping = False
         self._changed = anyio.Event()
+        self.moves = 0  # transitions since the start: to see whether anything gets on
 
     # -- what faces and watchers may ask and order ------------------------------------------------
 
@@ -72,6 +77,11 @@ class Engine:
     def works_on(self, asset: AssetId) -> frozenset[str]:
         """The stages that are busy with this asset at this moment."""
         return frozenset(name for name, desk in self._desks.items() if asset in desk.busy)
+
+    def closed(self, stage: str) -> str:
+        """Why the stage takes nothing just now, though it is on and there is work; "" when it does."""
+        desk = self._desks.get(stage)
+        return desk.closed if desk else ""
 
     def rate(self, stage: str) -> float:
         desk = self._desks.get(stage)
@@ -118,7 +128,7 @@ class Engine:
         self._stopping = True
         self.wake()
 
-    async def is_idle(self, *, retries_count: bool = True) -> bool:
+    async def is_idle(self, *, retries_count: bool = True, waits_count: bool = True) -> bool:
         """Nothing runs, and nothing is ready that could run now. A wait for a later hour is not work."""
         if any(desk.busy for desk in self._desks.values()):
             return False
@@ -126,6 +136,7 @@ class Engine:
         return not any(
             n and self._is_work(State(state), mark, retries_count=retries_count)
             for (state, mark), n in counts.standing.items()
+            if waits_count or mark is not Mark.WAITING
         )
 
     async def until_idle(self, *, retries_count: bool = True) -> None:
@@ -220,6 +231,13 @@ class Engine:
         if self._stopping or not self._may_run(desk.stage):
             return [], 0.0
         now = self._ports().clock.now()
+        if now < desk.rests_until:
+            return [], _nap_s(now, desk.rests_until)
+        if desk.stage.door:
+            wait = await desk.stage.door(self._ports())
+            desk.closed = wait.why if wait else ""
+            if wait:
+                return [], _nap_s(now, wait.until)
         free = 1 + int(self._limiter(desk.stage.pool).available_tokens)  # ours is taken already
         limit = min(free, 2) * desk.stage.lot_files
         page = await self._journal.work(desk.stage.at, now, limit, desk.busy)
@@ -241,8 +259,17 @@ class Engine:
             desk.joined &= desk.busy
             if moved:
                 desk.rate.add(clock.monotonic(), moved, clock.monotonic() - began)
+            desk.rest_if_useless(moved, clock.now())
             desk.ring()
+            self._open_doors({s.lane for s in desk.stage.at})
             self._tell()
+
+    def _open_doors(self, lanes: Collection[Lane]) -> None:
+        """Somebody of these lanes has been worked on: a door that was shut may be open now. It is asked again."""
+        for desk in self._desks.values():
+            if desk.closed and any(s.lane in lanes for s in desk.stage.at):
+                desk.closed = ""
+                desk.ring()
 
     async def _halt_if_wanted(self) -> None:
         if not self._ports().settings.workflow.halt_on_error:
@@ -291,13 +318,9 @@ class Engine:
 
     def _is_work(self, state: State, mark: str, *, retries_count: bool) -> bool:
         desk = self._desks.get(stage_of(state) or "")
-        if desk is None or not self._may_run(desk.stage):
-            return False
-        if (
-            mark == "waiting"
-        ):  # an arrival settles within seconds; any other wait is for a later hour
-            return state.lane is Lane.INTAKE
-        return mark == "ready" or (mark == "retry" and retries_count)
+        if desk is None or desk.closed or not self._may_run(desk.stage):
+            return False  # behind a shut door: what shut it is the work
+        return is_work(state, Mark(mark), retries_count=retries_count)
 
     def _tell(self) -> None:
         self._changed.set()
@@ -305,6 +328,7 @@ class Engine:
 
     def _committed(self, rows: Sequence[Committed]) -> None:
         """After the commit: one line a transition, and the runners whose states were entered wake."""
+        self.moves += len(rows)
         bound = log.bind()
         for row in rows:
             say = bound.debug if row.evidence.kind == OFF else bound.info
@@ -316,7 +340,25 @@ class Engine:
         for name in {n for s in chain.from_iterable(r.opened for r in rows) if (n := stage_of(s))}:
             if name in self._desks:
                 self._desks[name].ring()
+        entered = {r.to_state for r in rows}
+        for desk in self._desks.values():
+            if desk.stage.rung_by & entered:
+                desk.closed = ""
+                desk.ring()
         self._tell()
+
+
+def is_work(state: State, mark: Mark, *, retries_count: bool = True) -> bool:
+    """Is there something to do that a person would wait for? A wait for a later hour or for another lane is not."""
+    match mark:
+        case Mark.READY:
+            return True
+        case Mark.RETRY:
+            return retries_count
+        case Mark.WAITING:
+            return state in SOON_OVER
+        case _:
+            return False
 
 
 def _nap_s(now: int, due: int | None) -> float:

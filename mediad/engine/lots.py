@@ -16,7 +16,7 @@ from mediad.model import AssetId
 from mediad.policy import backoff
 from mediad.policy.breaker import Toll
 from mediad.ports import Ports
-from mediad.stages.verdict import Act, Ask, Done, Merge, Refuse, Stage, Verdict, Wait
+from mediad.stages.verdict import Act, Ask, Done, Leave, Merge, Refuse, Stage, Verdict, Wait
 from mediad.state import Position, Transition
 
 log = structlog.get_logger()
@@ -101,6 +101,7 @@ class Lots:
             failed = [(w, f) for w, f in looked if isinstance(f, MediadError)]
             seen = [(w, f) for w, f in looked if not isinstance(f, MediadError)]
             ruled = [(w, f, stage.decide(w.asset, f)) for w, f in seen]
+            desk.has_left |= any(isinstance(v, Leave) for _, _, v in ruled)
             await self._weigh(desk, ruled)
             again, done = await self._settle_verdicts(desk, ruled)
             # A breaker that has tripped meanwhile leaves them ready, and untouched.
@@ -171,7 +172,7 @@ class Lots:
         merges: list[tuple[Work, Merge]] = []
         for work, _, verdict in ruled:
             match verdict:
-                case Act():
+                case Act() | Leave():
                     pass
                 case Done(evidence, then):
                     move = Transition(work.state, desk.stage.name, then)
@@ -230,10 +231,10 @@ class Lots:
     def _park(self, work: Work, verdict: Wait | Ask | Refuse) -> Park:
         at = (work.asset.id, work.state.lane)
         match verdict:
-            case Wait(until, why):
+            case Wait(until, why, code, remedy):
                 # A time that has passed means soon, and never a runner that turns on the spot.
                 due = max(until, self._ports().clock.now() + SOONEST_MS)
-                return Park(*at, "waiting", due, why, state=work.state)
+                return Park(*at, "waiting", due, why, code, remedy, state=work.state)
             case Ask(code, why, remedy) | Refuse(code, why, remedy):
                 return Park(*at, "held", None, why, code, remedy, state=work.state)
             case _:

@@ -137,11 +137,27 @@ async def test_a_crash_between_link_and_unlink_cannot_empty_the_finished_file(
     wish = folders.put(folders.drop(Site.SPOOL, "a.jpg", b"picture"), Site.ARCHIVE, "a.jpg")
     assert await files.copy([wish]) == [None]
     target = folders.paths[Site.ARCHIVE] / "a.jpg"
-    part = target.parent / part_of(wish.target.key)
+    part = target.parent / part_of(wish.target)
     os.link(target, part)
     assert await files.copy([wish]) == [None]
     assert target.read_bytes() == b"picture"
     assert not part.exists()
+
+
+async def test_what_syncthing_can_see_of_the_shared_folder_is_always_whole(tmp_path: Path) -> None:
+    """Cut at every touch: only names that Syncthing leaves alone while it scans, or whole files."""
+    cut_at, was_killed = 0, True
+    while was_killed:
+        cut_at += 1
+        folders = Folders(tmp_path / str(cut_at))
+        folders.files()
+        sources = [folders.drop(Site.SPOOL, f"{n}.jpg", b"picture %d" % n) for n in range(6)]
+        puts = [folders.put(s, Site.PHONE, s.key) for s in sources]
+        was_killed = await run_killed("copy", folders.files(Power(cut_at)), puts)
+        seen = {n.removeprefix("phone/"): b for n, b in folders.under(Site.PHONE).items()}
+        passed_over = {n for n in seen if n.startswith(".syncthing.") and n.endswith(".tmp")}
+        assert all(seen[n] == b"picture %d" % int(n[0]) for n in seen.keys() - passed_over)
+    assert cut_at > 3
 
 
 async def test_the_archive_gets_blocks_of_its_own(folders: Folders) -> None:

@@ -125,7 +125,7 @@ class Lot:
             if m.is_there:
                 return
             folder, _ = self._goal(m)
-            part = parts.part_of(m.put.target.key)
+            part = parts.part_of(m.put.target)
             m.read = reading.read_medium(
                 lambda flags: os.open(part, flags, dir_fd=folder), self.target.fs, is_synced=True
             )
@@ -219,7 +219,7 @@ class Lot:
         except MediadError as fault:
             m.answer = fault
             with suppress(OSError):
-                parts.drop_part(self._goal(m)[0], m.put.target.key)
+                parts.drop_part(self._goal(m)[0], m.put.target)
 
     def _goal(self, m: Member) -> tuple[int, str]:
         above, name = parts.split(m.put.target.key)
@@ -240,7 +240,7 @@ class Lot:
 
     def _fill(self, m: Member, source_fd: int, folder: int, size: int) -> None:
         self._touch("create")
-        fd = parts.new_part(folder, m.put.target.key)
+        fd = parts.new_part(folder, m.put.target)
         try:
             self._touch("write")
             m.wanted = m.put.digest or parts.write_hashing(fd, source_fd)
@@ -275,7 +275,7 @@ class Lot:
             self._touch("rename")
             try:
                 parts.rename_noreplace(
-                    self._touch, (folder, parts.part_of(m.put.target.key)), (folder, name)
+                    self._touch, (folder, parts.part_of(m.put.target)), (folder, name)
                 )
             except FileExistsError:
                 self._compare(m)
@@ -303,7 +303,7 @@ class Lot:
             )
         m.is_there = True
         parts.drop_part(
-            self._goal(m)[0], m.put.target.key
+            self._goal(m)[0], m.put.target
         )  # a crash between link and unlink leaves both names
 
     def _turn_to_copy(self, m: Member, error: OSError, apart: frozenset[int]) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from blake3 import blake3
 
 from mediad.adapters import syscalls
-from mediad.model import Digest
+from mediad.model import Digest, Place, Site
 
 Touch = Callable[[str], None]
 
@@ -22,24 +22,31 @@ _NO_FLAG: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})  # NFS 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def drop_part(folder: int, key: str) -> None:
+def drop_part(folder: int, target: Place) -> None:
     with suppress(FileNotFoundError):
-        os.unlink(part_of(key), dir_fd=folder)
+        os.unlink(part_of(target), dir_fd=folder)
 
 
-def new_part(folder: int, key: str) -> int:
+def new_part(folder: int, target: Place) -> int:
     """Never the old part emptied: a crash may have left that as a second name of a finished file."""
     try:
-        return os.open(part_of(key), _NEW, 0o666, dir_fd=folder)  # the umask of the service decides
+        return os.open(
+            part_of(target), _NEW, 0o666, dir_fd=folder
+        )  # the umask of the service decides
     except FileExistsError:
-        drop_part(folder, key)
-        return os.open(part_of(key), _NEW, 0o666, dir_fd=folder)
+        drop_part(folder, target)
+        return os.open(part_of(target), _NEW, 0o666, dir_fd=folder)
 
 
-def part_of(key: str) -> str:
-    """One name for one target, in the target's own folder; of fixed length, whatever the target is called."""
-    raw = key.encode(errors="surrogateescape")
-    return f".mediad-{blake3(raw).hexdigest()[:32]}.part"
+def part_of(target: Place) -> str:
+    """
+    One name for one target, in the target's own folder; of fixed length, whatever the target is called.
+
+    In the folder that is shared with the phone it is one that Syncthing itself takes for unfinished and never sends.
+    """
+    raw = target.key.encode(errors="surrogateescape")
+    name = f"mediad-{blake3(raw).hexdigest()[:32]}"
+    return f".syncthing.{name}.tmp" if target.site is Site.PHONE else f".{name}.part"
 
 
 def write_hashing(fd: int, source_fd: int) -> Digest:
