@@ -15,7 +15,7 @@ from mediad.errors import MediadError
 from mediad.journal import Arrival, Journal, Standing, Work
 from mediad.model import Asset, AssetId, Evidence, SiteKey
 from mediad.policy.problems import Problems
-from mediad.ports import Encoder, Inspector, Ports
+from mediad.ports import Encoder, Inspector, Phone, Ports
 from mediad.stages.verdict import Done, Stage, Verdict
 from mediad.state import State
 from mediad.testing.clock import StoppedClock
@@ -120,7 +120,15 @@ class World:
 
     def ports(self) -> Ports:
         files, nobody = MemoryFiles(self.clock), cast("Inspector", None)
-        return Ports(self.clock, files, nobody, cast("Encoder", None), self.journal, self.settings)
+        return Ports(
+            self.clock,
+            files,
+            nobody,
+            cast("Encoder", None),
+            self.journal,
+            cast("Phone", None),
+            self.settings,
+        )
 
     async def drop(self, *names: str, size: int = 100) -> list[AssetId]:
         found = await self.journal.arrive([Arrival(SiteKey(n), n, size, 1) for n in names])
