@@ -15,6 +15,8 @@ need exiftool libimage-exiftool-perl
 if [ "$want" = dev ]; then
   need rsync rsync
   need strace strace
+  need shellcheck shellcheck
+  need syncthing syncthing
 fi
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 
