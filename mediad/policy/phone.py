@@ -1,0 +1,110 @@
+"""
+Does the phone have this file? The one place that says so.
+
+Only positive evidence counts: what Syncthing does not list, nobody knows. A version names bytes; it was bound to the
+bytes of our file when that was placed, and whatever else is found under the name since is not them.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeAlias
+
+from mediad.model import Placement
+from mediad.ports import Entry, Indexed, Opinion, Sighting
+
+Vector: TypeAlias = Mapping[str, int]
+
+
+class Truth(StrEnum):
+    CONFIRMED = "on the phone"
+    WAIT = "on its way to the phone"
+    FREED = "was on the phone, and has been removed there"
+    CHANGED_THERE = "was on the phone, and has been changed there"
+    CHANGED_HERE = "changed here since it was placed"
+    NOT_INDEXED = "not listed by Syncthing as it was placed"
+    DOUBTFUL = "listed as on the phone, but nothing vouches for it"
+
+
+class Finding(NamedTuple):
+    truth: Truth
+    why: str
+
+
+_VOUCHED: Final[Mapping[Opinion, str]] = {
+    Opinion.NOT_NEEDED: "the phone announces this very version",
+    Opinion.PHONE_API: "the phone announces this very version, and its own Syncthing says so too",
+    Opinion.SENT_BYTES: "the phone announces this very version, and as many bytes went there",
+}
+
+
+def judge(
+    placement: Placement, indexed: Indexed | None, seen: Sighting | None, phone_short: str
+) -> Finding:
+    """What is true of one file now. `seen`: our file in the shared folder; with its digest, if that was read."""
+    newest = indexed.newest if indexed else None
+    if newest and _is_by_phone(newest, placement.version, phone_short):
+        if newest.is_deleted:
+            return Finding(Truth.FREED, "the phone had this version, and has removed it since")
+        return Finding(Truth.CHANGED_THERE, "the phone had this version, and has another one now")
+    if changed := _changed(placement, seen):
+        return Finding(Truth.CHANGED_HERE, changed)
+    if indexed is None or seen is None or not is_listed(placement, indexed.here, seen):
+        return Finding(Truth.NOT_INDEXED, "Syncthing does not list the file here as it was placed")
+    return _of_phone(placement, indexed)
+
+
+def is_listed(placement: Placement, here: Entry | None, seen: Sighting) -> bool:
+    """Does Syncthing list exactly the file that is here, in the version that it was placed in?"""
+    return fits(here, seen) and here is not None and here.version == placement.version
+
+
+def fits(here: Entry | None, seen: Sighting) -> bool:
+    """Is the entry about the file as it is here now? Only then may its version stand for these bytes."""
+    if here is None or here.is_deleted or here.is_invalid or not here.version:
+        return False
+    return here.size == seen.size and here.mtime_ns in {None, seen.mtime_ns}
+
+
+def vector(version: str) -> Vector:
+    """A version, device by device."""
+    counters = (part.rpartition(":") for part in version.split(",") if part)
+    return {device: int(counter) for device, _, counter in counters}
+
+
+def covers(one: str, other: str) -> bool:
+    """Was whoever made the one version in possession of the other?"""
+    mine = vector(one)
+    return all(mine.get(device, 0) >= counter for device, counter in vector(other).items())
+
+
+def _is_by_phone(newest: Entry, version: str, phone: str) -> bool:
+    """Has the phone made something of this very version? Then it had it."""
+    if not version or newest.is_invalid or not covers(newest.version, version):
+        return False
+    return vector(newest.version).get(phone, 0) > vector(version).get(phone, 0)
+
+
+def _changed(placement: Placement, seen: Sighting | None) -> str:
+    if seen is None:
+        return "the file is no longer in the shared folder"
+    if seen.digest is not None:
+        return "" if seen.digest == placement.digest else "the file holds other bytes now"
+    if not seen.is_regular:
+        return f"a {seen.what} has taken the file's place"
+    is_same = (seen.size, seen.mtime_ns) == (placement.size, placement.mtime_ns)
+    return "" if is_same else "the file is not the one that was placed: its size or time differs"
+
+
+def _of_phone(placement: Placement, indexed: Indexed) -> Finding:
+    newest = indexed.newest
+    if newest is None or newest.version != placement.version:
+        return Finding(Truth.WAIT, "another version is being sorted out between the devices")
+    if newest.is_deleted or newest.is_invalid:
+        return Finding(Truth.WAIT, "Syncthing calls this version removed or invalid for now")
+    if not indexed.is_on_phone:
+        return Finding(Truth.WAIT, "the phone has not announced it yet")
+    if indexed.opinion not in _VOUCHED:
+        said = "says no" if indexed.opinion is Opinion.AGAINST else "is to be had"
+        second = "the second opinion" if indexed.opinion is Opinion.AGAINST else "no second opinion"
+        return Finding(Truth.DOUBTFUL, f"the phone seems to announce it, but {second} {said}")
+    return Finding(Truth.CONFIRMED, _VOUCHED[indexed.opinion])
