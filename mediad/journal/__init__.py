@@ -3,11 +3,14 @@
 from mediad.journal.backup import name_at, restore, rotate
 from mediad.journal.journal import Journal
 from mediad.journal.lock import Lock
+from mediad.journal.migrate import WITNESS
 from mediad.journal.rows import (
     BY_HAND,
     OFF,
     Arrival,
     Audit,
+    BatchMember,
+    BatchRow,
     Committed,
     Condition,
     Counts,
@@ -16,6 +19,7 @@ from mediad.journal.rows import (
     Listed,
     Mark,
     Park,
+    Placed,
     Run,
     Standing,
     Step,
@@ -23,6 +27,7 @@ from mediad.journal.rows import (
 )
 
 __all__ = [
-    "BY_HAND", "OFF", "Arrival", "Audit", "Committed", "Condition", "Counts", "HistoryRow", "Intent", "Journal",
-    "Listed", "Lock", "Mark", "Park", "Run", "Standing", "Step", "Work", "name_at", "restore", "rotate",
+    "BY_HAND", "OFF", "WITNESS", "Arrival", "Audit", "BatchMember", "BatchRow", "Committed", "Condition", "Counts",
+    "HistoryRow", "Intent", "Journal", "Listed", "Lock", "Mark", "Park", "Placed", "Run", "Standing", "Step", "Work",
+    "name_at", "restore", "rotate",
 ]  # fmt: skip

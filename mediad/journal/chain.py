@@ -1,5 +1,6 @@
 """The seal of the history: each row's digest covers the row and the seal of the row before it."""
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from blake3 import blake3
 from mediad.journal.rows import Audit
 
 GENESIS: Final = bytes(32)
+PAGE: Final = 20_000
 _ROW: Final = "%d|%d|%d|%s|%s|%s|%d|%s"
 
 
@@ -25,3 +27,18 @@ def verify(rows: Iterable[Sequence[Any]], before: bytes, seq: int) -> tuple[Audi
             return Audit(seq, seq + 1, f"history row {seq + 1} is not as it was written"), before
         seq, before = seq + 1, sealed
     return Audit(seq), before
+
+
+def page(db: sqlite3.Connection, seq: int, sealed: bytes) -> tuple[Audit, bytes, bool]:
+    """The next rows after `seq`; the last says whether the history ends here."""
+    rows = db.execute(
+        "SELECT seq, asset, at, stage, from_state, to_state, skipped, evidence, chain FROM history"
+        " WHERE seq > ? ORDER BY seq LIMIT ?",
+        (seq, PAGE),
+    ).fetchall()
+    audit, sealed = verify(rows, sealed, seq)
+    is_end = len(rows) < PAGE
+    [told] = db.execute("SELECT coalesce(sum(done + skipped), 0) FROM tally_outcome").fetchone()
+    if is_end and audit.broken_at is None and told != audit.rows:
+        audit = Audit(audit.rows, audit.rows + 1, f"history ends early: {told} rows were written")
+    return audit, sealed, is_end

@@ -63,6 +63,8 @@ def ours(fault: sqlite3.Error) -> MediadError:
         return conflict()
     if name == "SQLITE_CONSTRAINT_UNIQUE" and "asset.identity" in str(fault):
         return conflict()
+    if name == "SQLITE_CONSTRAINT_TRIGGER" and "a name is given once" in str(fault):
+        return name_given()
     row = FAULTS.get(getattr(fault, "sqlite_errorcode", -1) & _PRIMARY)
     if row is None:
         return Bug(f"{name or type(fault).__name__}: {fault}", code="journal.bug")
@@ -75,5 +77,14 @@ def conflict() -> Retryable:
         "another asset with the same bytes was recorded a moment before",
         code="journal.conflict",
         remedy="none needed: it is looked at again at once",
+        after_s=0.0,
+    )
+
+
+def name_given() -> Retryable:
+    return Retryable(
+        "another file was given this name on the phone a moment before; nothing was placed",
+        code="journal.name_given",
+        remedy="none needed: it is looked at again at once, and gets a name of its own",
         after_s=0.0,
     )

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mediad.errors import MediadError, NeedsOperator
-from mediad.journal import backup, chain, faults, queries
+from mediad.journal import backup, chain, faults, phone, queries
 from mediad.journal.db import Readers, Writer, connect
 from mediad.journal.migrate import editions, enact, migrate, pending, refuse_network, version
 from mediad.journal.rows import (
     Arrival,
     Audit,
+    BatchRow,
     Committed,
     Counts,
     HistoryRow,
@@ -25,6 +26,7 @@ from mediad.journal.rows import (
     Listed,
     Mark,
     Park,
+    Placed,
     Run,
     Standing,
     Step,
@@ -33,13 +35,24 @@ from mediad.journal.rows import (
 )
 from mediad.journal.scribe import Scribe
 from mediad.journal.whole import listed
-from mediad.model import Asset, AssetId, Copy, Digest, Evidence, OriginalId, Place, Site, SiteKey
-from mediad.ports import Clock, Kin, Partner
+from mediad.model import (
+    Asset,
+    AssetId,
+    BatchId,
+    Copy,
+    Digest,
+    Evidence,
+    OriginalId,
+    Place,
+    Site,
+    SiteKey,
+)
+from mediad.ports import Clock, Kin, OpenBatch, Partner
 from mediad.state import STAGE_ORDER, Position, State, Workflow
 
 T = TypeVar("T")
 
-_AUDIT_PAGE = 20_000
+_ROUSED_AT_ONCE: Final = 1000
 _LONGEST_WAIT_MS: Final = 7 * 86_400_000
 
 
@@ -116,6 +129,20 @@ class Journal:
         """Give the guest's originals to `into`, which goes through intake again. Refused when it is too late."""
         [position] = await self._all([partial(self._scribe.merge, guest, into, evidence)])
         return position
+
+    async def witness(self, rows: Sequence[tuple[AssetId, Evidence]]) -> None:
+        """Keep what was seen, and what it taught, with assets that do not move by it."""
+        await self._all([partial(self._scribe.witness, *row) for row in rows])
+
+    async def rouse(self, assets: Sequence[AssetId] | None, states: Collection[State]) -> int:
+        """Lanes that wait in these states become due now, and nothing else. Returns how many. None: of all assets."""
+        if assets is None:
+            assets = await self._readers.ask(lambda db: queries.marked(db, [Mark.WAITING], states))
+        roused = 0
+        for start in range(0, len(assets), _ROUSED_AT_ONCE):
+            some = assets[start : start + _ROUSED_AT_ONCE]
+            roused += sum(await self._all([partial(self._scribe.rouse, some, states)]))
+        return roused
 
     async def park(self, parks: Sequence[Park]) -> None:
         await self._all([partial(self._scribe.park, p) for p in parks])
@@ -252,6 +279,19 @@ class Journal:
     async def copies_at(self, site: Site, after: SiteKey, limit: int) -> list[Copy]:
         return await self._readers.ask(lambda db: queries.copies_at(db, site, after, limit))
 
+    async def awaited(self, states: Collection[State], after: AssetId, limit: int) -> list[Placed]:
+        """The placed files of `limit` assets whose phone lane runs in these states, by asset, from the one after."""
+        return await self._readers.ask(lambda db: phone.awaited(db, states, after, limit))
+
+    async def placed_under(self, keys: Sequence[SiteKey]) -> dict[SiteKey, Placed]:
+        return await self._readers.ask(lambda db: phone.placed_under(db, keys))
+
+    async def batches(self, before: BatchId | None, limit: int) -> list[BatchRow]:
+        return await self._readers.ask(lambda db: phone.batches(db, before, limit))
+
+    async def batch(self, batch: BatchId) -> BatchRow | None:
+        return await self._readers.ask(lambda db: phone.batch(db, batch))
+
     async def paused(self) -> frozenset[str]:
         return await self._readers.ask(
             lambda db: frozenset(s for (s,) in db.execute("SELECT stage FROM paused"))
@@ -280,6 +320,18 @@ class Journal:
 
     async def verified_copies(self, originals: Sequence[OriginalId]) -> Sequence[Place]:
         return await self._readers.ask(lambda db: queries.verified_copies(db, originals))
+
+    async def open_batches(self, stuck_before: int) -> Sequence[OpenBatch]:
+        return await self._readers.ask(lambda db: phone.open_batches(db, stuck_before))
+
+    async def next_batch(self) -> BatchId:
+        return await self._readers.ask(phone.next_batch)
+
+    async def names_given(self, keys: Sequence[SiteKey]) -> frozenset[SiteKey]:
+        return await self._readers.ask(lambda db: phone.names_given(db, keys))
+
+    async def arriving(self) -> int:
+        return await self._readers.ask(phone.arriving)
 
     # -- looking after itself ---------------------------------------------------------------------
 
@@ -310,7 +362,7 @@ class Journal:
         while True:
             seq = audit.rows
             audit, sealed, is_end = await self._readers.ask(
-                partial(_audit_page, seq=seq, sealed=sealed)
+                partial(chain.page, seq=seq, sealed=sealed)
             )
             if is_end or audit.broken_at is not None:
                 return audit
@@ -318,20 +370,6 @@ class Journal:
 
 def _fetched(execute: Callable[..., sqlite3.Cursor], sql: str, row: tuple[Any, ...]) -> list[Any]:
     return execute(sql, row).fetchall()
-
-
-def _audit_page(db: sqlite3.Connection, seq: int, sealed: bytes) -> tuple[Audit, bytes, bool]:
-    rows = db.execute(
-        "SELECT seq, asset, at, stage, from_state, to_state, skipped, evidence, chain FROM history"
-        " WHERE seq > ? ORDER BY seq LIMIT ?",
-        (seq, _AUDIT_PAGE),
-    ).fetchall()
-    audit, sealed = chain.verify(rows, sealed, seq)
-    is_end = len(rows) < _AUDIT_PAGE
-    [told] = db.execute("SELECT coalesce(sum(done + skipped), 0) FROM tally_outcome").fetchone()
-    if is_end and audit.broken_at is None and told != audit.rows:
-        audit = Audit(audit.rows, audit.rows + 1, f"history ends early: {told} rows were written")
-    return audit, sealed, is_end
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, clock: Clock) -> bool:

@@ -4,14 +4,26 @@ import json
 import sqlite3
 from collections.abc import Callable
 
-from mediad.journal.rows import blob, inspection_json, to_sql
-from mediad.model import AssetId, Copy, Evidence, Original, Place, Rendition, Role
+from mediad.journal.rows import blob, folded, to_sql
+from mediad.journal.said import inspection_json
+from mediad.model import (
+    AssetId,
+    Copy,
+    Evidence,
+    Original,
+    Place,
+    Placement,
+    Rendition,
+    Role,
+    Witness,
+)
 from mediad.state import State
 
 Do = Callable[..., sqlite3.Cursor]
 
 
-def apply(do: Do, asset: AssetId, evidence: Evidence, then: State) -> None:
+def apply(do: Do, asset: AssetId, evidence: Evidence, then: State | None) -> None:
+    """`then`: where the asset goes with it; None: nowhere."""
     for original in evidence.originals:
         _original(do, original)
     for place in evidence.gone:
@@ -20,6 +32,10 @@ def apply(do: Do, asset: AssetId, evidence: Evidence, then: State) -> None:
         _copy(do, copy)
     for rendition in evidence.renditions:
         _rendition(do, rendition)
+    for placement in evidence.placements:
+        _placement(do, placement, evidence.at)
+    for witness in evidence.witnesses:
+        _witness(do, witness)
     _asset(do, asset, evidence, then)
 
 
@@ -77,7 +93,40 @@ def _rendition(do: Do, rendition: Rendition) -> None:
     )  # fmt: skip
 
 
-def _asset(do: Do, asset: AssetId, evidence: Evidence, then: State) -> None:
+def _placement(do: Do, placement: Placement, at: int) -> None:
+    """
+    One row for each name that was ever given. Told again, it is as it is known now, in the newest of its batches.
+
+    The schema keeps a name from going to another original, and from standing for other bytes.
+    """
+    do("INSERT INTO batch VALUES (?, ?) ON CONFLICT (id) DO NOTHING", (placement.batch, at))
+    key = to_sql(placement.key)
+    do(
+        "INSERT INTO placement (original, batch, key, folded, digest, size, mtime_ns, version,"
+        " blocks, placed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folded) DO UPDATE"
+        " SET original = excluded.original, batch = max(batch, excluded.batch),"
+        " key = excluded.key, digest = excluded.digest, size = excluded.size,"
+        " mtime_ns = excluded.mtime_ns, version = excluded.version, blocks = excluded.blocks,"
+        " placed_at = CASE WHEN excluded.version = '' OR placed_at IS NULL"
+        " OR excluded.batch > batch THEN excluded.placed_at ELSE placed_at END",
+        (
+            placement.original, placement.batch, key, to_sql(folded(placement.key)),
+            blob(placement.digest), placement.size, placement.mtime_ns, placement.version,
+            placement.blocks, at if placement.version else None,
+        ),
+    )  # fmt: skip
+
+
+def _witness(do: Do, witness: Witness) -> None:
+    detail = json.dumps(dict(witness.detail), sort_keys=True, default=str)
+    do(
+        "INSERT INTO witness (original, at, rung, how, detail) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (witness.original, witness.at, witness.rung.value, witness.how, detail),
+    )
+
+
+def _asset(do: Do, asset: AssetId, evidence: Evidence, then: State | None) -> None:
     facts: dict[str, object] = {}
     if evidence.kind_now:
         facts["kind"] = evidence.kind_now.value

@@ -18,13 +18,15 @@ from mediad.state import FIRST, TRANSITIONS, State
 
 APPLICATION_ID: Final = 0x6D656469
 
-# Transitions of the journal itself: coming into being, and going into another asset.
+# The journal's own: coming into being, going into another asset, and something seen that moves nothing.
 ARRIVE: Final = "arrive"
 MERGE: Final = "merge"
+WITNESS: Final = "witness"
 LEGAL: Final = frozenset(
     {(t.stage, t.at.value, t.then.value) for t in TRANSITIONS}
     | {(ARRIVE, "", s.value) for s in FIRST}
     | {(MERGE, s.value, "") for s in (State.SEEN, State.SETTLED, State.HASHED)}
+    | {(WITNESS, "", "")}
 )
 
 

@@ -17,6 +17,7 @@ from mediad.journal.rows import (
     Run,
     Work,
     copy_from,
+    folded,
     from_sql,
     state,
     to_sql,
@@ -121,6 +122,8 @@ FIND_PLACE = (
     " WHERE c.site IN (SELECT value FROM json_each(?2)) AND c.key = ?1"
     " UNION SELECT o.asset FROM rendition r JOIN original o ON o.id = r.original"
     " WHERE r.site IN (SELECT value FROM json_each(?2)) AND r.key = ?1"
+    " UNION SELECT o.asset FROM placement p JOIN original o ON o.id = p.original"
+    " WHERE p.folded = ?3 AND p.key = ?1"
 )
 FIND_DIGEST = "SELECT DISTINCT asset FROM original WHERE digest BETWEEN ? AND ? LIMIT 50"
 FIND_NAME = "SELECT DISTINCT asset FROM original WHERE name >= ?1 AND name < ?2 LIMIT 50"
@@ -155,8 +158,9 @@ def _by_digest(db: Connection, text: str) -> list[AssetId]:
 def _by_path(db: Connection, text: str) -> list[AssetId]:
     parts = PurePosixPath(text).parts
     for start in range(len(parts)):  # the longest tail first: we do not know where the sites lie
-        key = to_sql("/".join(parts[start:]))
-        found = [AssetId(a) for (a,) in db.execute(FIND_PLACE, (key, _SITES))]
+        key = "/".join(parts[start:])
+        asked = (to_sql(key), _SITES, to_sql(folded(key)))
+        found = [AssetId(a) for (a,) in db.execute(FIND_PLACE, asked)]
         if found:
             return found
     return []

@@ -5,8 +5,10 @@ Promises that a name comes back byte for byte as it went in: text that is no UTF
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -14,18 +16,19 @@ from mediad.errors import MediadError
 from mediad.model import (
     Asset,
     AssetId,
-    Captured,
+    BatchId,
     Copy,
     Digest,
     Evidence,
-    Inspection,
-    Media,
     Original,
     OriginalId,
     Place,
+    Placement,
     Rendition,
+    Rung,
     Site,
     SiteKey,
+    Witness,
 )
 from mediad.state import Lane, Position, State, Transition
 
@@ -107,20 +110,26 @@ class Work:
 
 
 class Committed(NamedTuple):
-    """One transition that is on the disk now."""
+    """One row of the history that is on the disk now: a transition, or (`is_witness`) only something seen."""
 
     seq: int
     asset: AssetId
     at: int
     stage: str
-    from_state: State | None  # None: it has just arrived
-    to_state: State | None  # None: its originals went to another asset
+    from_state: State | None  # None: it has just arrived, or did not move
+    to_state: State | None  # None: its originals went to another asset, or it did not move
     evidence: Evidence
     opened: Sequence[State] = ()  # states with work in them that were entered, gates that opened
+
+    @property
+    def is_witness(self) -> bool:
+        return self.from_state is None and self.to_state is None
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
+    """As `Committed`, read back."""
+
     seq: int
     asset: AssetId
     at: int
@@ -173,6 +182,35 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchMember:
+    """One asset in a batch, and how its phone lane stands: its intake's while a late half joins it."""
+
+    asset: AssetId
+    name: str
+    placements: tuple[Placement, ...]
+    state: State
+    mark: Mark
+    why: str
+    code: str
+    remedy: str
+    witnesses: tuple[Witness, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    id: BatchId
+    made_at: int
+    members: tuple[BatchMember, ...]  # by asset
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    asset: AssetId
+    placement: Placement
+    rungs: frozenset[Rung]  # that were ever witnessed for this original
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     id: int
     started: int
@@ -201,13 +239,19 @@ class Audit:
 Outcome: TypeAlias = Position | MediadError
 
 
+def _lists() -> defaultdict[int, list[Any]]:
+    return defaultdict(list)
+
+
 @dataclass(slots=True)
 class Bundle:
     """The rows of several assets, before they are assets."""
 
-    originals: dict[int, list[Original]] = field(default_factory=dict)
-    copies: dict[int, list[Copy]] = field(default_factory=dict)
-    renditions: dict[int, list[Rendition]] = field(default_factory=dict)
+    originals: dict[int, list[Original]] = field(default_factory=_lists)
+    copies: dict[int, list[Copy]] = field(default_factory=_lists)
+    renditions: dict[int, list[Rendition]] = field(default_factory=_lists)
+    placements: dict[int, list[Placement]] = field(default_factory=_lists)
+    witnesses: dict[int, list[Witness]] = field(default_factory=_lists)
 
 
 def to_sql(text: str) -> str | bytes:
@@ -224,6 +268,11 @@ def from_sql(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
 
 
+def folded(key: str) -> str:
+    """The same for two names that any file system may hold to be one: by case, or by how an accent is written."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", key).casefold())
+
+
 def blob(digest: Digest | None) -> bytes | None:
     return None if digest is None else bytes.fromhex(digest)
 
@@ -236,118 +285,6 @@ def state(value: str) -> State | None:
     return State(value) if value else None
 
 
-_ENCODE: Final = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False
-).encode
-
-
-def shown(value: object) -> str:
-    """JSON for people and programs: compact, and any foreign byte of a name as U+FFFD."""
-    text = _ENCODE(value)
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _place(place: Place) -> dict[str, object]:
-    return {"site": place.site, "key": place.key}
-
-
-def _original(original: Original) -> dict[str, object]:
-    said: dict[str, object] = {"id": original.id, "role": original.role, "name": original.name}
-    if original.digest:
-        said["blake3"] = original.digest
-    if original.inspection:
-        said["media"] = original.inspection.media
-        if original.inspection.flaw:
-            said["flaw"] = original.inspection.flaw
-            said["flaw_detail"] = original.inspection.flaw_detail
-    return said
-
-
-def _copy(copy: Copy) -> dict[str, object]:
-    return {
-        "original": copy.original,
-        **_place(copy.place),
-        "blake3": copy.digest,
-        "verified_at": copy.verified_at,
-        "method": copy.method,
-    }
-
-
-def _rendition(rendition: Rendition) -> dict[str, object]:
-    return {
-        "original": rendition.original,
-        "recipe": rendition.recipe,
-        **_place(rendition.place),
-        "blake3": rendition.digest,
-        "size": rendition.size,
-        "figures": dict(rendition.figures),
-    }
-
-
-def _captured(captured: Captured) -> dict[str, object]:
-    return {
-        "local": captured.local,
-        "offset": captured.offset,
-        "source": captured.source,
-        "at": captured.at,
-    }
-
-
-def _same(fact: Any) -> Any:
-    return fact
-
-
-# what a piece of evidence may say beside its kind and time, and how it reads in JSON
-_SAID: Final[tuple[tuple[str, Callable[[Any], object]], ...]] = (
-    ("note", _same),
-    ("code", _same),
-    ("remedy", _same),
-    ("copies", lambda rows: [_copy(c) for c in rows]),
-    ("gone", lambda rows: [_place(p) for p in rows]),
-    ("originals", lambda rows: [_original(o) for o in rows]),
-    ("renditions", lambda rows: [_rendition(r) for r in rows]),
-    ("figures", dict),
-    ("kind_now", _same),
-    ("captured", _captured),
-    ("identity", _same),
-)
-
-
-def evidence_json(evidence: Evidence) -> str:
-    """What was seen, without what was not: as it is kept in the history."""
-    said: dict[str, object] = {"kind": evidence.kind, "at": evidence.at}
-    for name, read in _SAID:
-        if fact := getattr(evidence, name):
-            said[name] = read(fact)
-    if evidence.keeper is not None:
-        said["keeper"] = evidence.keeper
-    return shown(said)
-
-
-_INSPECTED: Final = tuple(f.name for f in fields(Inspection))
-
-
-def inspection_json(inspection: Inspection | None) -> str | None:
-    if inspection is None:
-        return None
-    said = {n: v for n in _INSPECTED if (v := getattr(inspection, n)) or n == "media"}
-    if inspection.captured:
-        said["captured"] = _captured(inspection.captured)
-    return json.dumps(said)
-
-
-def inspection_from(text: str | None) -> Inspection | None:
-    if text is None:
-        return None
-    said = json.loads(text)
-    said["media"] = Media(said["media"]) if said["media"] else None
-    if "captured" in said:
-        said["captured"] = Captured(**said["captured"])
-    return Inspection(**said)
-
-
 def copy_from(row: Sequence[object]) -> Copy:
     original, site, key, seen, verified_at, method = row
     return Copy(
@@ -357,6 +294,22 @@ def copy_from(row: Sequence[object]) -> Copy:
         _int(verified_at),
         str(method),
     )
+
+
+_RUNGS: Final = {r.value: r for r in Rung}
+
+
+def placement_from(row: Sequence[Any]) -> Placement:
+    original, batch, key, seen, size, mtime_ns, version, blocks = row
+    return Placement(
+        OriginalId(original), BatchId(batch), SiteKey(from_sql(key)), Digest(seen.hex()), size,
+        mtime_ns, version, blocks,
+    )  # fmt: skip
+
+
+def witness_from(row: Sequence[Any]) -> Witness:
+    original, rung, at, how, detail = row
+    return Witness(OriginalId(original), _RUNGS[rung], at, how, json.loads(detail))
 
 
 def _int(value: object) -> int:

@@ -5,6 +5,7 @@ A transition, its evidence, what the evidence taught, every lane that it opens, 
 the gates and the asset's condition are one thing here: all of it is written, or none.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from mediad.errors import Bug, Refused, Retryable
 from mediad.journal import learn
 from mediad.journal.chain import GENESIS, seal
 from mediad.journal.course import ARRIVED, REMADE, Course, Lanes, chart, condition, position_of
-from mediad.journal.migrate import ARRIVE, MERGE
+from mediad.journal.migrate import ARRIVE, MERGE, WITNESS
 from mediad.journal.rows import (
     OFF,
     SKIPPED,
@@ -23,9 +24,9 @@ from mediad.journal.rows import (
     Mark,
     Park,
     Step,
-    evidence_json,
     to_sql,
 )
+from mediad.journal.said import evidence_json
 from mediad.model import AssetId, Evidence, Kind, Role
 from mediad.policy.grouping import group_key
 from mediad.policy.naming import safe_name
@@ -186,6 +187,20 @@ class Scribe:
             self._judge(host, self._lanes(host))
             return position_of(lanes)
         return self._walk(host, lanes, Transition(host_at, "join", State.SEEN), evidence)
+
+    def witness(self, asset: AssetId, evidence: Evidence) -> None:
+        """Something was seen that moves no lane: told and learnt as with a transition."""
+        host = self._final_host(asset)
+        learn.apply(self._do, host, evidence, None)
+        self._tell(host, WITNESS, None, None, evidence)
+
+    def rouse(self, assets: Sequence[AssetId], states: Collection[State]) -> int:
+        """By the key of `standing`: of these few assets, never of all that stand there."""
+        return self._do(
+            "UPDATE standing SET due = ?1 WHERE asset IN (SELECT value FROM json_each(?2))"
+            " AND +state IN (SELECT value FROM json_each(?3)) AND +mark = 'waiting' AND +due > ?1",
+            (self._now, json.dumps(assets), json.dumps([s.value for s in states])),
+        ).rowcount
 
     def park(self, park: Park) -> None:
         mark = Mark(park.mark)

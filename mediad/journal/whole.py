@@ -15,8 +15,10 @@ from mediad.journal.rows import (
     copy_from,
     digest,
     from_sql,
-    inspection_from,
+    placement_from,
+    witness_from,
 )
+from mediad.journal.said import inspection_from
 from mediad.model import (
     Asset,
     AssetId,
@@ -39,6 +41,14 @@ _ASSETS: Final = (
     "SELECT id, name, kind, source, seen_at, identity, captured_local, captured_offset,"
     " captured_source, captured_at, keeper, condition, absorbed_by"
     " FROM asset WHERE id IN (SELECT value FROM json_each(?))"
+)
+_PLACEMENTS: Final = (  # the newest of an original comes last
+    "SELECT original, batch, key, digest, size, mtime_ns, version, blocks FROM placement"
+    " WHERE original IN (SELECT value FROM json_each(?)) ORDER BY original, batch, id"
+)
+_WITNESSES: Final = (
+    "SELECT original, rung, at, how, detail FROM witness"
+    " WHERE original IN (SELECT value FROM json_each(?)) ORDER BY original, at"
 )
 # by a dictionary: an enum's own way to a member costs ten times as much
 _STATES: Final = {s.value: s for s in State}
@@ -99,11 +109,13 @@ def _asset(row: Sequence[Any], bundle: Bundle) -> Asset:
         identity=digest(row[5]),
         captured=None if row[6] is None else Captured(*row[6:10]),
         keeper=row[10],
+        placements=tuple(bundle.placements.get(row[0], ())),
+        witnesses=tuple(bundle.witnesses.get(row[0], ())),
     )
 
 
 def _bundle(db: Connection, wanted: str) -> Bundle:
-    bundle = Bundle(defaultdict(list), defaultdict(list), defaultdict(list))
+    bundle = Bundle()
     owner: dict[int, int] = {}
     for row in db.execute(
         "SELECT id, role, name, source_key, spool_key, size, mtime_ns, digest, inspection, asset"
@@ -131,6 +143,10 @@ def _bundle(db: Connection, wanted: str) -> Bundle:
         (theirs,),
     ):
         bundle.renditions[owner[row[0]]].append(_rendition(row))
+    for placement in {row[0]: row for row in db.execute(_PLACEMENTS, (theirs,))}.values():
+        bundle.placements[owner[placement[0]]].append(placement_from(placement))
+    for row in db.execute(_WITNESSES, (theirs,)):
+        bundle.witnesses[owner[row[0]]].append(witness_from(row))
     return bundle
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from mediad.journal import Journal
-from mediad.journal import journal as module
+from mediad.journal import Journal, chain
 from tests.journal.world import World, arrived, hashed
 
 FORGED = """INSERT INTO history
@@ -21,7 +20,7 @@ async def test_an_untouched_history_is_sound(
     told: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (await told.audit()).rows == 12
-    monkeypatch.setattr(module, "_AUDIT_PAGE", 5)
+    monkeypatch.setattr(chain, "PAGE", 5)
     audit = await told.audit()
     assert (audit.rows, audit.broken_at) == (12, None)
 

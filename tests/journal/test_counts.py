@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mediad.errors import MediadError
 from mediad.journal import Arrival, Journal, Mark, Park, Step
-from mediad.journal.migrate import ARRIVE, MERGE
+from mediad.journal.migrate import ARRIVE, MERGE, WITNESS
 from mediad.model import AssetId, Evidence, OriginalId, Place, Rendition, Site, SiteKey
 from mediad.state import (
     TRANSITIONS,
@@ -177,6 +177,8 @@ async def positions_are_told(journal: Journal, workflow: Workflow) -> None:
             told[row.asset] = frozenset({row.to_state})
         elif row.stage == MERGE:
             told[row.asset] = frozenset()
+        elif row.stage == WITNESS:
+            assert (row.from_state, row.to_state) == (None, None)
         else:
             assert row.from_state
             assert row.to_state

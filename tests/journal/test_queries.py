@@ -47,7 +47,7 @@ HOT = {
     "history": (queries.HISTORY, (1, 0)),
     "events": (queries.EVENTS, (5, 10)),
     "latest": (queries.LATEST, ()),
-    "find a place": (queries.FIND_PLACE, ("k7", '["archive"]')),
+    "find a place": (queries.FIND_PLACE, ("k7", '["archive"]', "k7")),
     "find a digest": (queries.FIND_DIGEST, (b"a", b"b")),
     "find a name": (queries.FIND_NAME, ("IMG_7", "IMG_8")),
     "page by mark": (queries.PAGE_MARK, ("archive.due", "ready", 9, 10)),
