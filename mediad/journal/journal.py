@@ -286,6 +286,9 @@ class Journal:
     async def placed_under(self, keys: Sequence[SiteKey]) -> dict[SiteKey, Placed]:
         return await self._readers.ask(lambda db: phone.placed_under(db, keys))
 
+    async def of_bytes(self, digests: Collection[Digest]) -> dict[Digest, list[AssetId]]:
+        return await self._readers.ask(lambda db: phone.of_bytes(db, digests))
+
     async def batches(self, before: BatchId | None, limit: int) -> list[BatchRow]:
         return await self._readers.ask(lambda db: phone.batches(db, before, limit))
 

@@ -17,13 +17,14 @@ from mediad.journal.rows import (
     BatchRow,
     Mark,
     Placed,
+    blob,
     folded,
     from_sql,
     placement_from,
     to_sql,
     witness_from,
 )
-from mediad.model import AssetId, BatchId, SiteKey, Witness
+from mediad.model import AssetId, BatchId, Digest, SiteKey, Witness
 from mediad.ports import OpenBatch
 from mediad.state import Lane, State
 
@@ -158,6 +159,22 @@ def placed_under(db: Connection, keys: Sequence[SiteKey]) -> dict[SiteKey, Place
         for row in db.execute(UNDER, (to_sql(folded(key)), to_sql(key))).fetchall()
     ]
     return {p.placement.key: p for p in _placed(db, rows)}
+
+
+# -- whose bytes ------------------------------------------------------------------------------------
+
+OF_BYTES = (
+    "SELECT asset FROM original WHERE digest = ?1 UNION SELECT o.asset FROM placement p"
+    " JOIN original o ON o.id = p.original WHERE p.digest = ?1"
+)
+
+
+def of_bytes(db: Connection, digests: Collection[Digest]) -> dict[Digest, list[AssetId]]:
+    """The assets of which some original is these bytes, or was sent as these; unknown bytes are left out."""
+    found = {
+        d: [AssetId(a) for (a,) in db.execute(OF_BYTES, (blob(d),))] for d in dict.fromkeys(digests)
+    }
+    return {d: assets for d, assets in found.items() if assets}
 
 
 # -- what is on its way -----------------------------------------------------------------------------

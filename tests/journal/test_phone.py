@@ -444,3 +444,11 @@ async def test_what_went_over_the_phone_stays_told(
             Exception, match=r"FOREIGN KEY|forgotten|changed|given once|bytes|CHECK"
         ):
             db.execute(sql)
+
+
+async def test_bytes_are_found_by_what_was_taken_in_and_by_what_was_sent(journal: Journal) -> None:
+    asset, sent = await placed(journal, "IMG_1.HEIC")
+    taken = (await whole_asset(journal, asset)).originals[0].digest
+    assert taken is not None
+    asked = [sent.digest, taken, digest_of("nobody's")]
+    assert await journal.of_bytes(asked) == {sent.digest: [asset], taken: [asset]}

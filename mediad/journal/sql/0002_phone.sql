@@ -29,6 +29,7 @@ CREATE TABLE placement (
 CREATE UNIQUE INDEX placement_folded ON placement (folded);
 CREATE INDEX placement_original ON placement (original, batch);  -- the last is the newest
 CREATE INDEX placement_batch ON placement (batch);
+CREATE INDEX placement_digest ON placement (digest);
 
 CREATE TRIGGER placement_is_given BEFORE UPDATE ON placement
 WHEN OLD.original <> NEW.original OR OLD.key <> NEW.key
