@@ -16,6 +16,7 @@ if [ "$want" = dev ]; then
   need rsync rsync
   need strace strace
   need shellcheck shellcheck
+  need sqlite3 sqlite3
   need syncthing syncthing
 fi
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
