@@ -295,6 +295,10 @@ class Journal:
     async def batch(self, batch: BatchId) -> BatchRow | None:
         return await self._readers.ask(lambda db: phone.batch(db, batch))
 
+    async def codes_at(self, state: State) -> dict[str, int]:
+        sql = "SELECT code, count(*) FROM standing WHERE state = ? AND code <> '' GROUP BY code"
+        return await self._readers.ask(lambda db: dict(db.execute(sql, (state.value,)).fetchall()))
+
     async def paused(self) -> frozenset[str]:
         return await self._readers.ask(
             lambda db: frozenset(s for (s,) in db.execute("SELECT stage FROM paused"))
