@@ -82,7 +82,8 @@ def _body(fields: Sequence[Field]) -> dict[str, Any]:
 def _schema(field: Field) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": field.kind}
     if field.kind == "array":
-        schema["items"] = {"type": "string"}
+        kinds = field.items
+        schema["items"] = {"type": kinds[0] if len(kinds) == 1 else list(kinds)}
     if field.least is not None:
         schema["minimum"] = field.least
     return schema

@@ -12,11 +12,14 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 _STATUS: Final[Mapping[str, int]] = {
     "asset.unknown": 404,
+    "batch.unknown": 404,
     "stage.unknown": 404,
     "state.unknown": 422,
     "config.changed": 412,
     "config.invalid": 422,
     "verify.site": 422,
+    "google.list": 422,
+    "google.nobody": 422,
     "events.crowded": 503,
 }
 

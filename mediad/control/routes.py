@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from mediad.config.schema import toml_text
+from mediad.control.phone_routes import PHONE_ROUTES
 from mediad.control.table import Ask, BadRequest, Field, Reply, Route
 from mediad.errors import Refused
 from mediad.model import AssetId
@@ -210,14 +211,6 @@ async def _link(service: Service, name: str) -> Doc:
     return {**(await service.status())["links"][name]}
 
 
-async def batches(service: Service, _: Ask) -> Reply:
-    return Reply({**await _link(service, "syncthing"), "batches": []})
-
-
-async def syncthing(service: Service, _: Ask) -> Reply:
-    return Reply(await _link(service, "syncthing"))
-
-
 async def icloud(service: Service, _: Ask) -> Reply:
     return Reply(await _link(service, "icloud"))
 
@@ -267,7 +260,6 @@ ROUTES: Final = (
     Route("POST", "/retry", retry, "Try again whatever has one of these marks",
           body=(Field("marks", "array", "failed, held, retry; failed when left out"),)),
     Route("GET", "/errors", errors, "What went wrong, grouped by code"),
-    Route("GET", "/batches", batches, "Batches on their way to the phone"),
     Route("GET", "/stages", stages, "Every stage with its counts"),
     Route("POST", "/stages/{name}/pause", pause_stage, "Start nothing new in this stage"),
     Route("POST", "/stages/{name}/resume", resume_stage, "Let this stage work again"),
@@ -292,8 +284,6 @@ ROUTES: Final = (
     Route("POST", "/backup", backup, "A checked copy of the journal",
           body=(Field("path", "string", "a new file; left out: state/backups"),)),
     Route("POST", "/audit/verify", audit, "Follow the seals of the whole history"),
-    Route("GET", "/syncthing/diagnostics", syncthing, "How the link to the phone stands"),
-    Route("POST", "/syncthing/rescan", not_here, "Have Syncthing look at its folder"),
     Route("GET", "/icloud", icloud, "How the link to iCloud stands"),
     Route("POST", "/icloud/login", not_here, "Sign in to iCloud"),
     Route("POST", "/icloud/mfa", not_here, "Give the code of the second factor"),
@@ -310,4 +300,5 @@ ROUTES: Final = (
     Route("POST", "/rescan", rescan, "Compare the drop folder with the journal now"),
     Route("GET", "/healthz", healthz, "It lives"),
     Route("GET", "/readyz", readyz, "It works"),
+    *PHONE_ROUTES,
 )  # fmt: skip

@@ -37,10 +37,11 @@ class Field:
     """A key of a body or of a query. `kind` is what JSON calls it; in a query it is read from text."""
 
     name: str
-    kind: str  # string, integer, number, boolean, array (of strings), object
+    kind: str  # string, integer, number, boolean, array, object
     what: str
     is_required: bool = False
     least: float | None = None
+    items: tuple[str, ...] = ("string",)  # of an array: what each may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +121,17 @@ _READ: Mapping[str, Callable[[str], Any]] = {
 
 
 def _fault(value: object, f: Field) -> str:
-    if not isinstance(value, _PYTHON[f.kind]) or (isinstance(value, bool) and f.kind != "boolean"):
+    if not _is(value, f.kind):
         return f"{f.name!r} must be a {f.kind}"
-    if isinstance(value, list) and not all(isinstance(v, str) for v in value):
-        return f"{f.name!r} must hold strings"
+    if isinstance(value, list) and not all(any(_is(v, kind) for kind in f.items) for v in value):
+        return f"{f.name!r} must hold {' or '.join(f'{kind}s' for kind in f.items)}"
     if isinstance(value, int | float):
         if value != value or abs(value) > 1 << 62:  # noqa: PLR0124 - only NaN is not itself
             return f"{f.name!r} is out of range"
         if f.least is not None and value < f.least:
             return f"{f.name!r} must be {f.least:g} or more"
     return ""
+
+
+def _is(value: object, kind: str) -> bool:
+    return isinstance(value, _PYTHON[kind]) and (kind == "boolean" or not isinstance(value, bool))

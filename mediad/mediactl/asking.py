@@ -37,6 +37,7 @@ def asset_list(client: Client, words: argparse.Namespace) -> int:
         else:
             where = " ".join(f"{lane}.{state}" for lane, state in line["position"].items())
             why = f"  {clean(line['reason'])}" if line["reason"] else ""
+            where += f" [{line['phone']}]" if line["phone"] else ""
             say(f"{line['id']:>7}  {line['state']:<11}  {line['kind']:<10}  {size(line['size']):>10}"
                 f"  {clean(line['name'])}  {paint(where, 'dim')}{why}")  # fmt: skip
     return DONE
@@ -121,7 +122,7 @@ def _history(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         row["at"],
         row["stage"],
-        f"{row['from'] or '-'} -> {row['to'] or '-'}",
+        f"{row['from'] or '-'} -> {row['to'] or '-'}" if row["from"] or row["to"] else "seen",
         told,
     )
 
@@ -172,17 +173,12 @@ def _counts(run: Mapping[str, Any]) -> str:
     return ", ".join([*done, *(f"{n} {k}" for k, n in counts.items() if k != "done" and n)])
 
 
-def link(client: Client, words: argparse.Namespace) -> int:
+def icloud(client: Client, words: argparse.Namespace) -> int:
     """A link that is off is said to be off, in plain words."""
-    path, name = {
-        "batches": ("/batches", "the phone"),
-        "syncthing": ("/syncthing/diagnostics", "Syncthing"),
-        "icloud": ("/icloud", "iCloud"),
-    }[words.command]
-    doc = client.get(path)
+    doc = client.get("/icloud")
     if words.json:
         document(doc)
     else:
         detail = f": {clean(doc['detail'])}" if doc["detail"] else ""
-        say(f"{name} is {doc['state']}{detail}")
+        say(f"iCloud is {doc['state']}{detail}")
     return DONE if doc["state"] == "up" else NO

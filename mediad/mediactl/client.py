@@ -36,7 +36,9 @@ NO_DAEMON: Final = 3
 TIME_IS_UP: Final = 4
 
 # What the asker could have known: wrong usage or configuration.
-_USAGE_CODES: Final = frozenset({"stage.unknown", "state.unknown", "config.invalid", "verify.site"})
+_USAGE_CODES: Final = frozenset(
+    {"stage.unknown", "state.unknown", "config.invalid", "verify.site", "google.nobody"}
+)
 
 
 def socket_path(named: str | None, root: str | None) -> str:

@@ -186,8 +186,61 @@ def _runs(p: argparse.ArgumentParser) -> None:
     p.add_argument("--limit", type=_count, default=20, metavar="N")
 
 
+def _batches(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "words",
+        metavar="[refresh] ID",
+        nargs="*",
+        help="one batch, file by file; with refresh: look at it anew, and say what is missing and why",
+    )
+    p.add_argument(
+        "--manifest", action="store_true", help="compare the batch's manifest with the disk"
+    )
+    p.add_argument("--limit", type=_count, default=20, metavar="N", help="the newest so many")
+    p.add_argument("--before", type=_count, metavar="ID", help="only batches older than this one")
+
+
 def _syncthing(p: argparse.ArgumentParser) -> None:
-    p.add_argument("action", nargs="?", choices=("diagnostics",), default="diagnostics")
+    p.add_argument(
+        "action",
+        nargs="?",
+        choices=("diagnostics", "setup", "rescan"),
+        default="diagnostics",
+        help="setup shows what to change in Syncthing, and asks before it changes anything",
+    )
+    p.add_argument("--yes", action="store_true", help="setup: ask nothing, make the changes")
+    p.add_argument(
+        "--probe",
+        action="store_true",
+        help="setup: ask the phone, by a file of our own, whether it keeps what is removed here",
+    )
+
+
+def _google(p: argparse.ArgumentParser) -> None:
+    actions = p.add_subparsers(dest="action", required=True, metavar="confirm|import")
+    confirm = _action(
+        actions,
+        "confirm",
+        "say that Google Photos has these files: by your word, kept with your name",
+        'google confirm IMG_0001.HEIC --who Ada --why "seen at photos.google.com"',
+    )
+    confirm.add_argument("assets", metavar="ID|NAME", nargs="+")
+    confirm.add_argument("--who", metavar="NAME", required=True, help="whose word it is")
+    confirm.add_argument("--why", metavar="TEXT", required=True, help="how you know")
+    take = _action(
+        actions,
+        "import",
+        "compare a Takeout export, or a list from the phone's helper, with what was sent",
+        "google import takeout-20260115T143000Z-001.zip",
+    )
+    take.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a Takeout folder, .zip or .tgz; or an evidence file (JSON lines)",
+    )
+    for action in (confirm, take):
+        _everywhere(action)
 
 
 def _icloud(p: argparse.ArgumentParser) -> None:
@@ -220,12 +273,18 @@ COMMANDS: Final = {
     ),
     "errors": Command("what went wrong, grouped by code", "mediactl errors", "asking:errors"),
     "runs": Command("the last run orders", "mediactl runs --limit 5", "asking:runs", _runs),
-    "batches": Command("batches on their way to the phone", "mediactl batches", "asking:link"),
-    "syncthing": Command(
-        "how the link to the phone stands", "mediactl syncthing diagnostics",
-        "asking:link", _syncthing
+    "batches": Command(
+        "batches on their way to the phone", "mediactl batches refresh 12", "phone:batches", _batches
     ),
-    "icloud": Command("how the link to iCloud stands", "mediactl icloud status", "asking:link", _icloud),
+    "syncthing": Command(
+        "how the link to the phone stands, and its set-up", "mediactl syncthing setup --probe",
+        "phone:syncthing", _syncthing
+    ),
+    "google": Command(
+        "what Google Photos is known to have", "mediactl google import ~/Downloads/Takeout",
+        "google:google", _google
+    ),
+    "icloud": Command("how the link to iCloud stands", "mediactl icloud status", "asking:icloud", _icloud),
     "verify": Command(
         "read copies again and compare", "mediactl verify --site archive --sample 5%",
         "ordering:verify", _verify

@@ -28,7 +28,8 @@ def _only(stages: Sequence[str] | None) -> Mapping[str, Any]:
 
 
 _WOULD: Final = {
-    "act": "act", "done": "record", "merge": "join", "wait": "wait", "ask": "ask", "refuse": "refuse",
+    "act": "act", "done": "record", "merge": "join", "wait": "wait", "leave": "wait for its turn", "ask": "ask",
+    "refuse": "refuse",
 }  # fmt: skip
 
 

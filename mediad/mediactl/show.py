@@ -97,6 +97,11 @@ def status_lines(doc: Mapping[str, Any]) -> list[str]:
         _stage_row(s) for s in doc["workflow"]["stages"] if s["state"] != "off" or _has_lanes(s)
     ]
     lines += columns(rows, ("stage", "state", *_COUNTS, "per min", "left"))
+    lines += [
+        f"  {s['name']}: {clean(s['why'])}"
+        for s in doc["workflow"]["stages"]
+        if s["state"] == "on" and s.get("why")
+    ]
     lines += ["", *_links(doc["links"])]
     for p in doc["problems"]:
         lines += [

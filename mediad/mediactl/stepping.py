@@ -18,7 +18,7 @@ def step(client: Client, words: argparse.Namespace, stages: Sequence[str] | None
     client.post("/rescan")
     done, refused = [], []
     for name in [s for s in order if stages is None or s in stages]:
-        plan = [p for p in plan_of(client, [name])["plan"] if p["verdict"] != "wait"]
+        plan = [p for p in plan_of(client, [name])["plan"] if p["verdict"] not in {"wait", "leave"}]
         if not plan:
             continue
         if not words.json:

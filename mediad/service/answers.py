@@ -26,7 +26,7 @@ class StageDoc(TypedDict):
     skipped: int
     files_per_minute: float
     eta_seconds: float | None  # null: nobody can tell
-    why: str  # why it is off; empty when on
+    why: str  # why it is off, or takes nothing just now; else empty
 
 
 class WorkflowDoc(TypedDict):
@@ -111,6 +111,38 @@ class RenditionDoc(TypedDict):
     figures: Doc
 
 
+class WitnessDoc(TypedDict):
+    rung: str  # of the truth ladder: indexed, phone-has, phone-hash, phone-freed, phone-changed, google-has
+    at: str
+    how: str
+    original: int
+    detail: Doc
+
+
+class PlacementDoc(TypedDict):
+    original: int
+    name: str
+    batch: int
+    key: str
+    path: str
+    version: str | None  # Syncthing's version of exactly these bytes; null: not indexed yet
+    blake3: str
+    size: int
+    rung: str | None
+
+
+class PhoneDoc(TypedDict):
+    """What is known of an asset on its way over the phone to Google Photos, and never more than that."""
+
+    rung: str | None  # the highest that every file of it has reached
+    batch: int | None
+    key: str | None  # of the primary
+    version: str | None
+    files: list[PlacementDoc]
+    witnesses: list[WitnessDoc]
+    google: str  # "proven …", or "not proven"
+
+
 class ErrorDoc(TypedDict):
     code: str
     message: str
@@ -156,15 +188,18 @@ class AssetDoc(TypedDict):
     position: dict[str, str]
     steps: list[StepDoc]
     history: list[HistoryDoc]
+    phone: PhoneDoc
 
 
 class PlannedDoc(TypedDict):
     asset: int
     name: str
     stage: str
-    verdict: Literal["act", "done", "merge", "wait", "ask", "refuse"]
+    verdict: Literal["act", "done", "merge", "wait", "leave", "ask", "refuse"]
     what: str
     until: str | None
+    code: str  # where a wait is something to know: what it is called, and what to do
+    remedy: str
 
 
 class StoryDoc(AssetDoc):
@@ -186,6 +221,7 @@ class LineDoc(TypedDict):
     captured_at: CapturedDoc | None
     position: dict[str, str]
     reason: str
+    phone: str | None  # the rung of the truth ladder that all of it has reached
 
 
 class PageDoc(TypedDict):

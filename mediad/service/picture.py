@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 from mediad.config import Settings
-from mediad.engine import Engine
+from mediad.engine import Engine, is_work
 from mediad.journal import Condition, Counts, Mark
 from mediad.policy.problems import Problems, link_states
 from mediad.service.answers import AssetsDoc, LinkDoc, ProblemDoc, StageDoc
 from mediad.service.words import iso
-from mediad.state import STAGE_ORDER, TRANSITIONS, Lane, State, stage_of
+from mediad.state import STAGE_ORDER, TRANSITIONS, Lane, stage_of
 
 LANES: Mapping[str, Lane] = {t.stage: t.at.lane for t in TRANSITIONS}
 _WAITING = (Mark.WAITING, Mark.RETRY, Mark.GATED)
@@ -62,7 +62,7 @@ def _stage(
         "skipped": counts.skipped.get(name, 0),
         "files_per_minute": round(rate, 1),
         "eta_seconds": eta_s(ready + running, rate),
-        "why": off,
+        "why": off or engine.closed(name),
     }
 
 
@@ -90,6 +90,7 @@ def link_docs(settings: Settings, problems: Problems, engine: Engine) -> dict[st
     built = engine.stages()
     links = {
         "syncthing": _off("batch", off.get("batch", ""), built),
+        "pixel": _off("batch", off.get("batch", ""), built),
         "icloud": ""
         if settings.icloud.enabled and "download" in built
         else "[icloud] enabled = false",
@@ -98,7 +99,9 @@ def link_docs(settings: Settings, problems: Problems, engine: Engine) -> dict[st
     }
     if not links["icloud"] and "download" not in built:
         links["icloud"] = NOT_BUILT
-    states = link_states(links, problems)
+    states = {**link_states(links, problems)}
+    if states["syncthing"][0] == "down" and states["pixel"][0] == "up":
+        states["pixel"] = ("down", "Syncthing on this machine is the only one who could tell")
     return {name: {"state": state, "detail": detail} for name, (state, detail) in states.items()}
 
 
@@ -126,15 +129,3 @@ def work_left(counts: Counts, stages: Collection[str], *, retries_count: bool = 
         for (state, mark), n in counts.standing.items()
         if stage_of(state) in stages and is_work(state, mark, retries_count=retries_count)
     )
-
-
-def is_work(state: State, mark: Mark, *, retries_count: bool = True) -> bool:
-    match mark:
-        case Mark.READY:
-            return True
-        case Mark.RETRY:
-            return retries_count
-        case Mark.WAITING:  # an arrival settles within seconds
-            return state.lane is Lane.INTAKE
-        case _:
-            return False

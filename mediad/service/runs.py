@@ -83,10 +83,14 @@ class Runs:
             self.current = None
 
     async def _until_done(self, stages: Collection[str]) -> None:
-        """Nothing left that can move: what is paused or waits for an outside part does not keep a run open."""
+        """
+        Nothing left that can move: what is paused or waits for an outside part does not keep a run open.
+
+        Nor does what waits before a closed door: whoever may open it has work of its own, or cannot move either.
+        """
         engine, clock = self._parts.engine, self._parts.ports().clock
         while True:
-            movable = [s for s in stages if engine.may_work(s)]
+            movable = [s for s in stages if engine.may_work(s) and not engine.closed(s)]
             counts = await self._parts.journal.counts()
             left = work_left(counts, movable, retries_count=False)
             if not left and not any(engine.running(s) for s in stages):
@@ -168,4 +172,6 @@ def _waits(listed: Listed) -> Iterator[PlannedDoc]:
                 "verdict": "wait",
                 "what": s.why,
                 "until": maybe_iso(s.due),
+                "code": s.code,
+                "remedy": s.remedy,
             }

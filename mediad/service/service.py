@@ -31,6 +31,7 @@ from mediad.service.desk import Desk
 from mediad.service.doctor import finding, host_findings
 from mediad.service.keeping import SITES, Keeping
 from mediad.service.parts import Parts
+from mediad.service.phone import SUBJECTS, PhoneDesk
 from mediad.service.picture import assets_doc, link_docs, problem_docs, stage_docs
 from mediad.service.runs import Runs
 from mediad.service.story import asset_doc, history_doc, line_doc, planned_doc, sentences
@@ -54,6 +55,7 @@ class Service:
         self._runs = Runs(parts)
         self._waiting = Waiting(parts)
         self.keeping = Keeping(parts)
+        self.phone = PhoneDesk(parts)
         self.config = Desk(parts)
         self._since = parts.ports().clock.now()
         self.phase: Literal["starting", "running", "stopping"] = "running"
@@ -122,8 +124,11 @@ class Service:
             findings.append(finding("journal.sound", "the journal is sound"))
         except MediadError as fault:
             findings.append(finding(fault.code, fault.what, level="fault", remedy=fault.remedy))
+        findings += await self.phone.findings()
+        told = {f["code"] for f in findings}
         for p in self._parts.problems.now():
-            findings.append(finding(p.code, p.message, level="fault", remedy=p.remedy))
+            if p.code not in told or p.subject not in SUBJECTS:
+                findings.append(finding(p.code, p.message, level="fault", remedy=p.remedy))
         return {"ok": not any(f["level"] == "fault" for f in findings), "findings": findings}
 
     # -- assets -------------------------------------------------------------------------------------
@@ -169,7 +174,7 @@ class Service:
         listed = await self._host_of(await self._listed(asked))
         doc = await self._doc(listed)
         plan = await self.plan_of(listed)
-        return {**doc, "plan": plan, "story": sentences(doc, plan), "asked": asked}
+        return {**doc, "plan": plan, "story": sentences(listed.asset, doc, plan), "asked": asked}
 
     async def plan_of(self, listed: Listed) -> list[PlannedDoc]:
         with anyio.move_on_after(PLAN_PATIENCE_S):

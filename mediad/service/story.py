@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias, assert_never
 from mediad.config import Settings
 from mediad.engine import Planned
 from mediad.journal import HistoryRow, Listed, Mark, Standing
-from mediad.model import Site
+from mediad.model import Asset, Site
 from mediad.service.answers import (
     AssetDoc,
     CopyDoc,
@@ -18,9 +18,11 @@ from mediad.service.answers import (
     RenditionDoc,
     StepDoc,
 )
+from mediad.service.ladder import phone_doc, rung_of
+from mediad.service.ladder import sentences as rungs
 from mediad.service.picture import is_paused
 from mediad.service.words import captured_doc, iso, maybe_iso, path_of, whereabouts
-from mediad.stages.verdict import Act, Ask, Done, Merge, Refuse, Wait
+from mediad.stages.verdict import Act, Ask, Done, Leave, Merge, Refuse, Wait
 from mediad.state import Lane, stage_of
 
 _LANES = tuple(Lane)
@@ -52,11 +54,13 @@ def asset_doc(
         "position": position_doc(listed),
         "steps": [step_doc(s, busy, paused) for s in _open(listed)],
         "history": [history_doc(row) for row in history],
+        "phone": phone_doc(asset, settings),
     }
 
 
 def line_doc(listed: Listed) -> LineDoc:
     asset = listed.asset
+    rung = rung_of(asset)
     return {
         "id": asset.id,
         "name": asset.name,
@@ -68,6 +72,7 @@ def line_doc(listed: Listed) -> LineDoc:
         "captured_at": captured_doc(asset.captured),
         "position": position_doc(listed),
         "reason": next((s.why for s in _open(listed) if s.why), ""),
+        "phone": rung.value if rung else None,
     }
 
 
@@ -175,6 +180,8 @@ def planned_doc(planned: Planned, name: str) -> PlannedDoc:
         "verdict": "act",
         "what": "",
         "until": None,
+        "code": "",
+        "remedy": "",
     }
     match planned.verdict:
         case Act(what):
@@ -185,20 +192,25 @@ def planned_doc(planned: Planned, name: str) -> PlannedDoc:
         case Merge(into):
             doc["verdict"] = "merge"
             doc["what"] = f"belongs to asset {into}"
-        case Wait(until, why):
+        case Wait(until, why, code, remedy):
             doc["verdict"], doc["what"], doc["until"] = "wait", why, iso(until)
-        case Ask(_, question):
+            doc["code"], doc["remedy"] = code, remedy
+        case Leave(why):
+            doc["verdict"], doc["what"] = "leave", why
+        case Ask(code, question, remedy):
             doc["verdict"], doc["what"] = "ask", question
-        case Refuse(_, why):
+            doc["code"], doc["remedy"] = code, remedy
+        case Refuse(code, why, remedy):
             doc["verdict"], doc["what"] = "refuse", why
+            doc["code"], doc["remedy"] = code, remedy
         case _:
             assert_never(planned.verdict)
     return doc
 
 
-def sentences(doc: AssetDoc, plan: Sequence[PlannedDoc]) -> list[str]:
+def sentences(asset: Asset, doc: AssetDoc, plan: Sequence[PlannedDoc]) -> list[str]:
     """What a person wants to know first: where it is, what it waits for, what comes next."""
-    said = list(_where(doc))
+    said = [*_where(doc), *rungs(asset)]
     for step in doc["steps"]:
         said.append(_waits(step))
         said += [
@@ -226,7 +238,7 @@ def _where(doc: AssetDoc) -> Iterator[str]:
     for rendition in doc["renditions"]:
         yield f"{rendition['site']} holds a rendition ({rendition['recipe']}) as {rendition['key']}"
     if doc["state"] == "quarantined":
-        last = doc["history"][-1]["evidence"] if doc["history"] else {}
+        last = next((h["evidence"] for h in reversed(doc["history"]) if h["to"]), {})
         said = ": ".join(str(last[k]) for k in ("code", "note") if last.get(k))
         yield "; ".join(part for part in (said, str(last.get("remedy") or "")) if part)
 
@@ -241,20 +253,19 @@ def _waits(step: StepDoc) -> str:
 
 def _is_said(step: StepDoc, plan: PlannedDoc) -> bool:
     """A step that waits, or that a person is asked about, has given its reason already."""
-    return plan["verdict"] in {"wait", "ask"} and plan["what"] == step["reason"]
+    return plan["verdict"] in {"wait", "leave", "ask"} and plan["what"] == step["reason"]
 
 
 def _would(plan: PlannedDoc) -> str:
-    match plan["verdict"]:
-        case "act":
-            return plan["what"]
-        case "done":
-            return f"record: {plan['what']}"
-        case "merge":
-            return f"join it: it {plan['what']}"
-        case "wait":
-            return f"wait until {plan['until']}: {plan['what']}"
-        case "ask":
-            return f"ask: {plan['what']}"
-        case "refuse":
-            return f"refuse: {plan['what']}"
+    return _WOULD[plan["verdict"]].format(**plan)
+
+
+_WOULD = {
+    "act": "{what}",
+    "done": "record: {what}",
+    "merge": "join it: it {what}",
+    "wait": "wait until {until}: {what}",
+    "leave": "wait for its turn: {what}",
+    "ask": "ask: {what}",
+    "refuse": "refuse: {what}",
+}

@@ -47,7 +47,7 @@ async def _quarantined(journal: Journal, groups: dict[str, Doc]) -> None:
     """Not failed, but a person asking for errors wants to know of them: the reason is in the last evidence."""
     for listed in await journal.assets(state="quarantined", limit=PAGE):
         rows = await journal.history(listed.asset.id)
-        last = rows[-1].evidence if rows else {}
+        last = next((r.evidence for r in reversed(rows) if r.to_state), {})
         words = [str(last.get(k, "")) for k in ("code", "note", "remedy")]
         group = _group(groups, words[0] or "quarantined", words[1], words[2])
         group["count"] += 1

@@ -5,10 +5,11 @@ from typing import Final, Literal, TypeAlias
 
 import anyio
 
+from mediad.engine import is_work
 from mediad.journal import Condition, Listed, Mark
 from mediad.model import AssetId
 from mediad.service.parts import Parts
-from mediad.service.picture import is_work, work_left
+from mediad.service.picture import work_left
 from mediad.state import stage_of
 
 LOOK_EVERY_S: Final = 0.1

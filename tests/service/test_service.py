@@ -25,7 +25,7 @@ async def test_status_has_the_promised_shape(tmp_path: Path) -> None:
     assert status["state"] == "running"
     assert status["since"].endswith("Z")
     assert status["dry_run"] is False
-    assert set(status["links"]) == {"syncthing", "icloud", "archive", "mirror"}
+    assert set(status["links"]) == {"syncthing", "pixel", "icloud", "archive", "mirror"}
     assert status["links"]["syncthing"] == {"state": "off", "detail": "no [syncthing] url"}
     assert status["assets"] == {
         "total": 2, "active": 0, "completed": 1, "failed": 0, "held": 1, "duplicates": 0, "quarantined": 0,

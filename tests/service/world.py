@@ -13,7 +13,7 @@ from mediad.errors import MediadError, Refused
 from mediad.journal import Arrival, Journal
 from mediad.model import Asset, Digest, Evidence, SiteKey
 from mediad.policy.problems import Problems
-from mediad.ports import Encoder, Inspector, Ports
+from mediad.ports import Encoder, Inspector, Phone, Ports
 from mediad.service import Parts, Service
 from mediad.service.answers import FindingDoc
 from mediad.stages.verdict import Ask, Done, Refuse, Stage, Verdict, Wait
@@ -86,6 +86,7 @@ class World:
             off=self.off,
         )
         self.files = MemoryFiles(self.clock)
+        self.phone = cast("Phone", None)
         self.problems = Problems()
         self.engine = Engine(self.journal, cast("Any", STAGES), self.ports, self.problems)
         parts = Parts(
@@ -109,7 +110,13 @@ class World:
     def ports(self) -> Ports:
         nobody = cast("Inspector", None)
         return Ports(
-            self.clock, self.files, nobody, cast("Encoder", None), self.journal, self.settings
+            self.clock,
+            self.files,
+            nobody,
+            cast("Encoder", None),
+            self.journal,
+            self.phone,
+            self.settings,
         )
 
     def law(self) -> Workflow:
