@@ -3,8 +3,9 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from typing import Final
 
-from mediad.journal.rows import blob, folded, to_sql
+from mediad.journal.rows import blob, to_sql
 from mediad.journal.said import inspection_json
 from mediad.model import (
     AssetId,
@@ -17,9 +18,24 @@ from mediad.model import (
     Role,
     Witness,
 )
+from mediad.policy.phone_names import folded
 from mediad.state import State
 
 Do = Callable[..., sqlite3.Cursor]
+
+PLACE: Final = (
+    "INSERT INTO placement (original, batch, key, folded, digest, size, mtime_ns, version,"
+    " blocks, placed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folded) DO UPDATE"
+    " SET original = excluded.original, batch = max(batch, excluded.batch),"
+    " key = excluded.key, digest = excluded.digest, size = excluded.size,"
+    " mtime_ns = excluded.mtime_ns, version = excluded.version, blocks = excluded.blocks,"
+    " placed_at = CASE WHEN excluded.version = '' OR placed_at IS NULL"
+    " OR excluded.batch > batch THEN excluded.placed_at ELSE placed_at END"
+)
+WITNESS: Final = (
+    "INSERT INTO witness (original, at, rung, how, detail, batch) VALUES (?1, ?2, ?3, ?4, ?5,"
+    " (SELECT coalesce(max(batch), 0) FROM placement WHERE original = ?1)) ON CONFLICT DO NOTHING"
+)
 
 
 def apply(do: Do, asset: AssetId, evidence: Evidence, then: State | None) -> None:
@@ -102,13 +118,7 @@ def _placement(do: Do, placement: Placement, at: int) -> None:
     do("INSERT INTO batch VALUES (?, ?) ON CONFLICT (id) DO NOTHING", (placement.batch, at))
     key = to_sql(placement.key)
     do(
-        "INSERT INTO placement (original, batch, key, folded, digest, size, mtime_ns, version,"
-        " blocks, placed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folded) DO UPDATE"
-        " SET original = excluded.original, batch = max(batch, excluded.batch),"
-        " key = excluded.key, digest = excluded.digest, size = excluded.size,"
-        " mtime_ns = excluded.mtime_ns, version = excluded.version, blocks = excluded.blocks,"
-        " placed_at = CASE WHEN excluded.version = '' OR placed_at IS NULL"
-        " OR excluded.batch > batch THEN excluded.placed_at ELSE placed_at END",
+        PLACE,
         (
             placement.original, placement.batch, key, to_sql(folded(placement.key)),
             blob(placement.digest), placement.size, placement.mtime_ns, placement.version,
@@ -118,10 +128,10 @@ def _placement(do: Do, placement: Placement, at: int) -> None:
 
 
 def _witness(do: Do, witness: Witness) -> None:
+    """With the batch that it was seen of: what was true of a file says nothing of it once it is placed anew."""
     detail = json.dumps(dict(witness.detail), sort_keys=True, default=str)
     do(
-        "INSERT INTO witness (original, at, rung, how, detail) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
+        WITNESS,
         (witness.original, witness.at, witness.rung.value, witness.how, detail),
     )
 

@@ -18,18 +18,18 @@ from mediad.journal.rows import (
     Mark,
     Placed,
     blob,
-    folded,
     from_sql,
     placement_from,
     to_sql,
     witness_from,
 )
+from mediad.journal.whole import WITNESSES
 from mediad.model import AssetId, BatchId, Digest, SiteKey, Witness
+from mediad.policy.phone_names import folded
 from mediad.ports import OpenBatch
 from mediad.state import Lane, State
 
 Connection = sqlite3.Connection
-
 _RUNNING: Final = tuple(m.value for m in Mark if m.runs)
 _COLUMNS: Final = (
     "p.original, p.batch, p.key, p.digest, p.size, p.mtime_ns, p.version, p.blocks, o.asset"
@@ -76,7 +76,8 @@ STANDS = (
 )
 WITNESSED = (
     "SELECT original, rung, at, how, detail FROM witness"
-    " WHERE original IN (SELECT value FROM json_each(?)) ORDER BY original, at"
+    " WHERE original IN (SELECT value FROM json_each(?2)) AND (batch = ?1 OR rung = 'google-has')"
+    " ORDER BY original, at"
 )
 
 
@@ -99,8 +100,8 @@ def _batch(db: Connection, number: int, made_at: int) -> BatchRow:
     rows = sorted(db.execute(PLACED_IN, (number,)).fetchall(), key=lambda r: (r[8], r[0]))
     assets = sorted({r[8] for r in rows})
     # Of two rows of an asset the later counts: the phone's, or the intake's alone while a late half joins.
-    stands = {r[0]: r[1:] for r in db.execute(STANDS, (json.dumps(assets),))}
-    seen = _witnesses(db, {r[0] for r in rows})
+    stands = {r[0]: r[1:] for r in db.execute(STANDS, (_json(assets),))}
+    seen = _by_original(db.execute(WITNESSED, (number, _json({r[0] for r in rows}))))
     return BatchRow(
         BatchId(number),
         made_at,
@@ -131,9 +132,9 @@ def _member(
     )
 
 
-def _witnesses(db: Connection, originals: Iterable[int]) -> Mapping[int, Sequence[Witness]]:
+def _by_original(rows: Iterable[Sequence[Any]]) -> Mapping[int, Sequence[Witness]]:
     seen: dict[int, list[Witness]] = defaultdict(list)
-    for row in db.execute(WITNESSED, (json.dumps(sorted(originals)),)):
+    for row in rows:
         seen[row[0]].append(witness_from(row))
     return seen
 
@@ -143,7 +144,7 @@ def _witnesses(db: Connection, originals: Iterable[int]) -> Mapping[int, Sequenc
 GIVEN = "SELECT 1 FROM placement WHERE folded = ?"
 UNDER = (
     f"SELECT {_COLUMNS} FROM placement p JOIN original o ON o.id = p.original"  # noqa: S608 - words from above
-    " WHERE p.folded = ? AND p.key = ?"
+    f" WHERE p.folded = ? AND p.key = ? AND p.id = {_NEWEST}"
 )
 
 
@@ -152,7 +153,11 @@ def names_given(db: Connection, keys: Sequence[SiteKey]) -> frozenset[SiteKey]:
 
 
 def placed_under(db: Connection, keys: Sequence[SiteKey]) -> dict[SiteKey, Placed]:
-    """Under exactly these names; a name that nobody gave is left out."""
+    """
+    Under exactly these names; one that nobody gave is left out, and so is one that its file has no longer.
+
+    What becomes of a file under the name that it had says nothing of it under the name that it has.
+    """
     rows = [
         row
         for key in keys
@@ -213,8 +218,12 @@ def arriving(db: Connection) -> int:
 
 
 def _placed(db: Connection, rows: Sequence[Sequence[Any]]) -> list[Placed]:
-    seen = _witnesses(db, {r[0] for r in rows})
+    seen = _by_original(db.execute(WITNESSES, (_json({r[0] for r in rows}),)))
     return [
         Placed(AssetId(r[8]), placement_from(r[:8]), frozenset(w.rung for w in seen.get(r[0], ())))
         for r in rows
     ]
+
+
+def _json(numbers: Iterable[int]) -> str:
+    return json.dumps(sorted(numbers))

@@ -17,7 +17,6 @@ from mediad.journal.rows import (
     Run,
     Work,
     copy_from,
-    folded,
     from_sql,
     state,
     to_sql,
@@ -32,6 +31,7 @@ from mediad.model import (
     Site,
     SiteKey,
 )
+from mediad.policy.phone_names import folded
 from mediad.ports import Kin, Partner
 from mediad.state import WHEN_OFF, State, stage_of
 

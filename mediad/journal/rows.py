@@ -5,7 +5,6 @@ Promises that a name comes back byte for byte as it went in: text that is no UTF
 """
 
 import json
-import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,7 +182,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class BatchMember:
-    """One asset in a batch, and how its phone lane stands: its intake's while a late half joins it."""
+    """One asset in a batch, and how its phone lane stands (its intake's, while a late half joins it)."""
 
     asset: AssetId
     name: str
@@ -207,7 +206,7 @@ class BatchRow:
 class Placed:
     asset: AssetId
     placement: Placement
-    rungs: frozenset[Rung]  # that were ever witnessed for this original
+    rungs: frozenset[Rung]  # witnessed since it was placed so (Google: ever)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +265,6 @@ def to_sql(text: str) -> str | bytes:
 
 def from_sql(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
-
-
-def folded(key: str) -> str:
-    """The same for two names that any file system may hold to be one: by case, or by how an accent is written."""
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", key).casefold())
 
 
 def blob(digest: Digest | None) -> bytes | None:

@@ -54,6 +54,12 @@ _STAND_ON: Final = (
     " remedy = '' WHERE asset = ? AND lane = ?"
 )
 
+# By the asset first: of these few, never of all that stand there.
+ROUSE: Final = (
+    "UPDATE standing SET due = ?1 WHERE asset IN (SELECT value FROM json_each(?2))"
+    " AND +state IN (SELECT value FROM json_each(?3)) AND +mark = 'waiting' AND +due > ?1"
+)
+
 _TELL: Final = "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _COURSES: Final = 1024
 
@@ -195,10 +201,9 @@ class Scribe:
         self._tell(host, WITNESS, None, None, evidence)
 
     def rouse(self, assets: Sequence[AssetId], states: Collection[State]) -> int:
-        """By the key of `standing`: of these few assets, never of all that stand there."""
+        """Of these, the lanes that wait there for later become due now."""
         return self._do(
-            "UPDATE standing SET due = ?1 WHERE asset IN (SELECT value FROM json_each(?2))"
-            " AND +state IN (SELECT value FROM json_each(?3)) AND +mark = 'waiting' AND +due > ?1",
+            ROUSE,
             (self._now, json.dumps(assets), json.dumps([s.value for s in states])),
         ).rowcount
 

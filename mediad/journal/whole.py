@@ -42,13 +42,16 @@ _ASSETS: Final = (
     " captured_source, captured_at, keeper, condition, absorbed_by"
     " FROM asset WHERE id IN (SELECT value FROM json_each(?))"
 )
-_PLACEMENTS: Final = (  # the newest of an original comes last
+PLACEMENTS: Final = (  # the newest of an original comes last
     "SELECT original, batch, key, digest, size, mtime_ns, version, blocks FROM placement"
     " WHERE original IN (SELECT value FROM json_each(?)) ORDER BY original, batch, id"
 )
-_WITNESSES: Final = (
-    "SELECT original, rung, at, how, detail FROM witness"
-    " WHERE original IN (SELECT value FROM json_each(?)) ORDER BY original, at"
+# Of the files as they are placed now, and what Google is known to have whatever became of them since.
+WITNESSES: Final = (
+    "SELECT original, rung, at, how, detail FROM witness w"
+    " WHERE original IN (SELECT value FROM json_each(?)) AND (rung = 'google-has'"
+    " OR batch = (SELECT coalesce(max(batch), 0) FROM placement WHERE original = w.original))"
+    " ORDER BY original, at"
 )
 # by a dictionary: an enum's own way to a member costs ten times as much
 _STATES: Final = {s.value: s for s in State}
@@ -143,9 +146,9 @@ def _bundle(db: Connection, wanted: str) -> Bundle:
         (theirs,),
     ):
         bundle.renditions[owner[row[0]]].append(_rendition(row))
-    for placement in {row[0]: row for row in db.execute(_PLACEMENTS, (theirs,))}.values():
+    for placement in {row[0]: row for row in db.execute(PLACEMENTS, (theirs,))}.values():
         bundle.placements[owner[placement[0]]].append(placement_from(placement))
-    for row in db.execute(_WITNESSES, (theirs,)):
+    for row in db.execute(WITNESSES, (theirs,)):
         bundle.witnesses[owner[row[0]]].append(witness_from(row))
     return bundle
 

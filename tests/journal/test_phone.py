@@ -118,8 +118,39 @@ async def test_the_newest_placement_of_each_original_is_the_assets(journal: Jour
         assert (await whole_asset(journal, asset)).placements == (now,)
     await journal.witness([(asset, listed_at("A:3", other))])  # of an older batch, told late
     assert (await whole_asset(journal, asset)).placements == (again,)
-    found = await journal.placed_under([SiteKey("IMG_1 (2).HEIC")])
-    assert found[SiteKey("IMG_1 (2).HEIC")].placement.version == "A:3"
+    names = [first.key, other.key]
+    assert list(await journal.placed_under(names)) == [first.key], "it lies there no longer"
+    assert await journal.names_given(names) == frozenset(names), "and yet nobody else gets the name"
+    assert await journal.find(other.key) == [asset]
+
+
+async def test_what_was_true_of_a_file_says_nothing_of_it_once_it_is_placed_anew(
+    journal: Journal,
+) -> None:
+    asset, at = await placed(journal, "IMG_1.HEIC", 1)
+    rungs = (Rung.PHONE_HAS, Rung.PHONE_FREED, Rung.GOOGLE_HAS)
+    seen = tuple(Witness(at.original, rung, 9, "x") for rung in rungs)
+    await journal.witness([(asset, Evidence("x", 9, witnesses=seen))])
+    found = await journal.placed_under([at.key])
+    assert found[at.key].rungs == {Rung.INDEXED, *rungs}
+    again = replace(at, batch=BatchId(2), version="")
+    await journal.witness([(asset, Evidence("batch", 9, placements=(again,)))])
+    assert [w.rung for w in (await whole_asset(journal, asset)).witnesses] == [Rung.GOOGLE_HAS]
+    found = await journal.placed_under([at.key])
+    assert found[at.key].rungs == {Rung.GOOGLE_HAS}
+    row = await journal.batch(BatchId(2))
+    assert row is not None
+    assert [w.rung for m in row.members for w in m.witnesses] == [Rung.GOOGLE_HAS]
+    await journal.witness([(asset, Evidence("x", 9, witnesses=seen[:1]))])
+    rungs_now = [w.rung for w in (await whole_asset(journal, asset)).witnesses]
+    assert rungs_now == [Rung.GOOGLE_HAS, Rung.PHONE_HAS], "at the same time, of another placing"
+
+
+async def test_what_is_known_of_a_file_before_it_is_ever_placed_is_kept(journal: Journal) -> None:
+    asset, original = await due(journal, "IMG_1.HEIC")
+    has = Witness(original, Rung.GOOGLE_HAS, 9, "takeout")
+    await journal.witness([(asset, Evidence("takeout", 9, witnesses=(has,)))])
+    assert (await whole_asset(journal, asset)).witnesses == (has,)
 
 
 async def test_names_that_a_phone_may_hold_to_be_one_are_given_once(journal: Journal) -> None:
@@ -430,7 +461,7 @@ SELECT 9, original, batch, key, folded, digest, size, mtime_ns, version, blocks,
         TWIN,
         "INSERT OR REPLACE INTO witness SELECT * FROM witness",
         "INSERT OR REPLACE INTO batch SELECT * FROM batch",
-        "INSERT INTO witness VALUES (9, 1, 'phone-has', '', '{}')",
+        "INSERT INTO witness VALUES (9, 1, 'phone-has', '', '{}', 0)",
     ],
 )
 async def test_what_went_over_the_phone_stays_told(

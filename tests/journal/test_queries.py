@@ -9,8 +9,9 @@ import anyio
 import pytest
 
 from mediad.errors import NeedsOperator
-from mediad.journal import Condition, Journal, Park, queries
-from mediad.model import AssetId, Evidence, Place, Rendition, Role, Site, SiteKey
+from mediad.journal import Condition, Journal, Park, learn, phone, queries, scribe, whole
+from mediad.model import AssetId, BatchId, Evidence, Place, Rendition, Role, Site, SiteKey
+from mediad.ports import OpenBatch
 from mediad.state import Lane, State
 from tests.journal.world import (
     World,
@@ -38,8 +39,16 @@ SELECT id, 'archive', iif(id % 500, 'archive.verified', 'archive.due'), iif(id %
 INSERT INTO copy SELECT id, 'archive', 'k' || id, digest, 1, 'x' FROM original;
 INSERT INTO history (asset, at, stage, from_state, to_state, skipped, evidence, chain)
 SELECT id, 1, 'arrive', '', 'intake.seen', 0, '{}', zeroblob(32) FROM asset;
+INSERT INTO batch SELECT id, 1 FROM asset WHERE id <= 1000;
+INSERT INTO placement (original, batch, key, folded, digest, size, mtime_ns, version, blocks, placed_at)
+SELECT id, (id + 49) / 50, name, lower(name), digest, 1, 1, 'ABCDEFG:1', '', 1 FROM original WHERE id <= 50000;
+INSERT INTO witness SELECT original, 1, 'phone-has', 'availability', '{}', batch FROM placement;
+INSERT INTO standing (asset, lane, state, mark, due)
+SELECT original, 'phone', iif(batch < 1000, 'phone.released', 'phone.placed'), iif(batch < 1000, 'final', 'waiting'),
+  iif(batch < 1000, NULL, 9) FROM placement;
 """
-SMALL = re.compile(r"original_awaited|json_each")  # only what is awaited; only what was asked for
+# only what is awaited; only what was asked for; as many rows as there are states and marks
+SMALL = re.compile(r"original_awaited|json_each|tally_standing|CONSTANT ROW")
 HOT = {
     "work": (queries.DUE, ("archive.due", 1, 10)),
     "next due": (queries.NEXT_DUE, ("archive.due",)),
@@ -61,6 +70,25 @@ HOT = {
     "by group": (queries.BY_GROUP, ("/9", 5, 1)),
     "is awaited": ("SELECT 1 FROM original WHERE source_key = ? AND taken = 0", ("IMG_7",)),
     "taken": ("UPDATE original SET taken = 1 WHERE asset = ? AND taken = 0", (7,)),
+    "placements": (whole.PLACEMENTS, ("[7, 8]",)),
+    "witnesses": (whole.WITNESSES, ("[7, 8]",)),
+    "pending": (phone.PENDING, ("phone.placed", "waiting", 0)),
+    "files of a batch": (phone.FILES, (7,)),
+    "next batch": (phone.NEXT_BATCH, ()),
+    "batch": (phone.BATCH, (7,)),
+    "batches": (phone.BATCHES, (7, 10)),
+    "placed in a batch": (phone.PLACED_IN, (7,)),
+    "standing of a batch": (phone.STANDS, ("[7, 8]",)),
+    "witnessed of a batch": (phone.WITNESSED, (7, "[7, 8]")),
+    "a name given": (phone.GIVEN, ("img_7",)),
+    "placed under": (phone.UNDER, ("img_7", "IMG_7")),
+    "awaited on the phone": (phone.WAITING, ("phone.placed", "waiting", 5, 10)),
+    "placed of assets": (phone.PLACED_OF, ("[7, 8]",)),
+    "of bytes": (phone.OF_BYTES, (b"a",)),
+    "arriving": (phone.ARRIVING, ("intake", '["ready"]')),
+    "rouse": (scribe.ROUSE, (9, "[7, 8]", '["phone.placed"]')),
+    "told again": (learn.PLACE, (7, 1000, "IMG_7", "img_7", b"", 1, 1, "", "", None)),
+    "witnessed": (learn.WITNESS, (7, 1, "phone-has", "availability", "{}")),
     "standing": ("SELECT state, mark FROM standing WHERE asset = ?", (7,)),
 }
 
@@ -105,6 +133,34 @@ def test_a_page_of_work_reads_as_much_as_it_returns(large: sqlite3.Connection) -
     assert [w.asset.id for w in found] == [500 * n for n in range(1, 11)]
     assert len(page) == 10
     assert steps < 200, "more than 20,000 steps of SQLite's machine for ten rows"
+
+
+def test_the_phone_lane_asks_as_little_of_many_placements_as_of_few(
+    large: sqlite3.Connection,
+) -> None:
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    large.set_progress_handler(count, 100)
+    opened = phone.open_batches(large, 0)
+    newest = phone.batches(large, None, 1)
+    next_batch = phone.next_batch(large)
+    given = phone.names_given(large, [SiteKey("img_7"), SiteKey("nobody's")])
+    placed = phone.placed_under(large, [SiteKey("IMG_7")])
+    awaited = phone.awaited(large, [S.PLACED], AssetId(0), 10)
+    phone.arriving(large)
+    large.set_progress_handler(None, 0)
+    assert opened == [OpenBatch(BatchId(1000), 50, 50)]
+    assert [(len(b.members), b.id) for b in newest] == [(50, 1000)]
+    assert next_batch == 1001
+    assert given == {"img_7"}
+    assert [p.asset for p in placed.values()] == [7]
+    assert [p.asset for p in awaited] == list(range(49_951, 49_961))
+    assert steps < 200, "more than 20,000 steps of SQLite's machine for a batch of fifty"
 
 
 async def test_work_comes_the_longest_due_first_without_what_is_in_hand(

@@ -18,7 +18,7 @@ CREATE TABLE placement (
   original INTEGER NOT NULL REFERENCES original (id),
   batch INTEGER NOT NULL REFERENCES batch (id),  -- the newest that it went with under this name
   key ANY NOT NULL,
-  folded ANY NOT NULL,            -- the key as a file system sees it that knows no case
+  folded ANY NOT NULL,            -- the key by policy/phone_names.folded: what the phone cannot tell apart
   digest BLOB NOT NULL CHECK (length(digest) = 32),
   size INTEGER NOT NULL,
   mtime_ns INTEGER NOT NULL,
@@ -53,7 +53,8 @@ CREATE TABLE witness (
   rung TEXT NOT NULL,
   how TEXT NOT NULL,
   detail TEXT NOT NULL,
-  PRIMARY KEY (original, at, rung, how, detail)  -- told twice it is one
+  batch INTEGER NOT NULL,         -- the original's newest then; 0: it was in none
+  PRIMARY KEY (original, at, rung, how, detail, batch)  -- told twice it is one
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER witness_stays BEFORE UPDATE ON witness
 BEGIN
