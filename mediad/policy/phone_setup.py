@@ -114,7 +114,7 @@ def _no_folder(set_up: SetUp, wanted: Wanted) -> Iterator[Fault]:
         )
     else:
         yield Fault(
-            "syncthing.folder_id",
+            "syncthing.folder_named",
             f"Syncthing shares {wanted.path} under the id {other.id}, not {wanted.folder_id}",
             f'set syncthing.folder_id = "{other.id}", or leave it empty',
         )

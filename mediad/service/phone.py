@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 PROBE_PATIENCE_S: Final = 60.0
 OFFLINE: Final = "pixel."  # what begins so is about the phone being away, which phones are
-SUBJECTS: Final = ("syncthing", "pixel", "phone")
+SUBJECTS: Final = ("syncthing", "pixel", "phone", "phone files")  # what an open problem is about
 HOW_ON: Final = (
     "mediactl config set syncthing.url http://127.0.0.1:8384; mediactl config set syncthing.api_key -;"
     " mediactl syncthing setup"

@@ -39,7 +39,7 @@ def test_where_all_is_well_there_is_nothing_to_say_or_change(wanted: Wanted) -> 
 
 UNSAFE = {
     "syncthing.folder_missing": set_up(),
-    "syncthing.folder_id": set_up(folder(id="other")),
+    "syncthing.folder_named": set_up(folder(id="other")),
     "syncthing.folder_path": set_up(folder(path="/elsewhere")),
     "syncthing.folder_type": set_up(folder(type="sendreceive")),
     "syncthing.not_shared": set_up(folder(devices=())),
