@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.side import Table, clear, write
 
-PARTS = ("pipeline", "journal", "large", "encode")
+PARTS = ("pipeline", "journal", "large", "encode", "phone")
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ class Site(StrEnum):
     CLOUD = "cloud"
     INCOMING = "incoming"
     SPOOL = "spool"  # processing/: our own working area
-    PHONE = "phone"  # pixel_sync/, as a folder; a copy there means the phone has announced these bytes
+    PHONE = "phone"  # pixel_sync/; a copy there: the phone has announced these bytes
     ARCHIVE = "archive"  # nas_archive/
     LIBRARY = "library"
     DUPLICATES = "duplicates"
@@ -179,7 +179,7 @@ class Placement:
     digest: Digest  # of what is sent: the original's bytes, or its rendition's
     size: int
     mtime_ns: int
-    version: str = ""  # Syncthing's version of exactly these bytes (ports.Entry.version); "": not indexed yet
+    version: str = ""  # Syncthing's for exactly these bytes (ports.Entry.version); "": not indexed
     blocks: str = ""  # its blocksHash, recomputed here and equal; "" where Syncthing tells none
 
 

@@ -289,7 +289,7 @@ class Ledger(Protocol):
 class Entry:
     """What one index says of one name."""
 
-    version: str  # the version vector, "DEVICE7:counter" joined by commas in the order of the devices
+    version: str  # the version vector: "DEVICE7:counter", comma, in the order of the devices
     size: int
     mtime_ns: int | None  # None: this entry carries none
     is_deleted: bool = False

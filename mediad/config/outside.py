@@ -87,7 +87,8 @@ class Phone(Section):
         "Send the next batch before the last one is confirmed by the phone.", default=False
     )
     send: Literal["original", "rendition"] = setting(
-        "What the phone gets; with the preset bridge a rendition where there is one.", default="original"
+        "What the phone gets; with the preset bridge a rendition where there is one.",
+        default="original",
     )
     release: Text = setting(
         'When files leave the shared folder again: "freed" when the phone has freed its space, "after 7 d" that'

@@ -32,9 +32,10 @@ from mediad.adapters.inspector import FileInspector
 from mediad.adapters.leftovers import files_in
 from mediad.adapters.roots import Enrolment, Roots
 from mediad.config import ConfigFaults, Fault, Loaded, load
+from mediad.daemon.line import Line
 from mediad.daemon.rules import Rules, mark, needs_restart, pools_of
 from mediad.engine import Engine
-from mediad.errors import MediadError, NeedsOperator
+from mediad.errors import MediadError, NeedsOperator, Retryable
 from mediad.journal import Journal, Lock, name_at, rotate
 from mediad.model import Place, Site
 from mediad.policy.dates import believe
@@ -47,6 +48,7 @@ from mediad.service.doctor import finding
 from mediad.stages.registry import STAGES
 from mediad.watchers import incoming, orphans
 from mediad.watchers.mounts import Watch
+from mediad.watchers.phone import PhoneWatch
 from mediad.watchers.timer import every
 
 log = structlog.get_logger()
@@ -55,6 +57,8 @@ FOLDERS: Final = (
     Site.INCOMING, Site.SPOOL, Site.PHONE, Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE,
 )  # fmt: skip
 CONFIG_LOOK_S: Final = 2.0
+ONCE_PATIENCE_S: Final = 120.0  # how long `--once` waits for the phone without anything getting on
+PREFLIGHT_S: Final = 3.0
 GARBAGE: Final = 20_000  # objects between two looks for cycles: a lot makes many, and few cycles
 
 
@@ -104,9 +108,14 @@ class House:
             video_workers=pools["video"],
         )
         self.drop = DropFolder(settings.folders.incoming, litter)
+        self.line = Line(lambda: self.rules.settings, clock, self.path_of)
         self._ports = self._new_ports()
         self.engine = Engine(journal, STAGES, self.ports, self.problems)
         self.engine.set_pools(pools)
+        self.phone_watch = PhoneWatch(
+            self.engine, self.problems, journal, self.ports,
+            source=self.line.reached, hear=self.line.hear,
+        )  # fmt: skip
         self.watch = Watch(
             self.engine, self.problems, self.roots, clock, room=self.files.room_at, prove=journal.prove
         )  # fmt: skip
@@ -119,8 +128,14 @@ class House:
 
     def _new_ports(self) -> Ports:
         return Ports(
-            self.clock, self.files, self.inspector, self.encoder, self.journal, self.rules.settings
-        )
+            self.clock, self.files, self.inspector, self.encoder, self.journal, self.line.phone(),
+            self.rules.settings,
+        )  # fmt: skip
+
+    async def aclose(self) -> None:
+        await self.line.aclose()
+        await self.encoder.aclose()
+        self.inspector.close()
 
     # -- service.Orders ---------------------------------------------------------------------------
 
@@ -147,6 +162,7 @@ class House:
         self.engine.set_pools(pools)
         self.problems.clear("config")
         await self.journal.reconsider()
+        self.phone_watch.wake()
         self.engine.wake()
         log.info("config.reloaded")
         return ()
@@ -196,6 +212,19 @@ class House:
         except MediadError as fault:
             self.engine.link_is_down(fault.site or "journal", fault)
 
+    async def ask_phone(self) -> None:
+        """Before anything is placed or believed. One that does not answer soon keeps nobody else waiting."""
+        with anyio.move_on_after(PREFLIGHT_S) as patience:
+            await self.phone_watch.ask()
+        if patience.cancelled_caught:
+            silent = Retryable(
+                "Syncthing has not answered yet; files for the phone wait until it has, and nothing is lost",
+                code="syncthing.silent",
+                remedy="see that Syncthing runs; mediad goes on by itself",
+                site="syncthing",
+            )
+            self.engine.link_is_down("syncthing", silent)
+
     async def watch_orphans(self) -> None:
         look = partial(files_in, self.rules.settings.folders.processing)
         await orphans.watch(look, self.journal, self.clock, self.problems)
@@ -226,8 +255,7 @@ async def open_house(loaded: Loaded, root: Path | None) -> AsyncIterator[House]:
                 yield house
             finally:
                 with anyio.CancelScope(shield=True):
-                    await house.encoder.aclose()
-                    house.inspector.close()
+                    await house.aclose()
         finally:
             with anyio.CancelScope(shield=True):
                 await journal.close()
@@ -259,6 +287,8 @@ async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
             tasks.start_soon(_hear, house, signals)
             await house.journal.reconsider()
             await house.watch.ask_about_all(house.roots.guarded)
+            await house.ask_phone()
+            tasks.start_soon(house.phone_watch.run)
             code = await (_once(house) if once else _serve(house, tasks))
             tasks.cancel_scope.cancel()
             log.info("daemon.stopped", code=code)
@@ -285,10 +315,22 @@ async def _once(house: House) -> int:
     async with anyio.create_task_group() as work:
         work.start_soon(house.engine.run)
         work.start_soon(_end_when_told, house, work)
-        await house.engine.until_idle(retries_count=False)
+        await _until_done(house)
         house.engine.stop()
         house.stopping.set()
     return 0 if await _all_settled(house) else 1
+
+
+async def _until_done(house: House) -> None:
+    """Everything to its end, or to a wait: Syncthing that carries nothing over for a while is one."""
+    while True:
+        moves = house.engine.moves
+        with anyio.move_on_after(ONCE_PATIENCE_S):
+            await house.engine.until_idle(retries_count=False)
+            return
+        is_still = house.engine.moves == moves
+        if is_still and await house.engine.is_idle(retries_count=False, waits_count=False):
+            return
 
 
 async def _end_when_told(house: House, work: TaskGroup) -> None:
