@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 from mediad.errors import MediadError
 from mediad.journal import Arrival, Journal, Mark, Park, Step
 from mediad.journal.migrate import ARRIVE, MERGE, WITNESS
-from mediad.model import AssetId, Evidence, OriginalId, Place, Rendition, Site, SiteKey
+from mediad.model import (
+    AssetId,
+    BatchId,
+    Evidence,
+    OriginalId,
+    Place,
+    Placement,
+    Rendition,
+    Rung,
+    Site,
+    SiteKey,
+    Witness,
+)
 from mediad.state import (
     TRANSITIONS,
     WORKFLOWS,
@@ -24,7 +36,7 @@ from mediad.state import (
     Workflow,
     advance,
 )
-from tests.journal.world import PHONE_OFF, World, copy_of, digest_of
+from tests.journal.world import PHONE_OFF, World, arrived, copy_of, digest_of, hashed, whole_asset
 
 MARKS: Final = ("waiting", "retry", "failed", "held")
 CLOUD_OFF: Final = dict.fromkeys(("upload", "mark", "delete"), "off")
@@ -33,7 +45,16 @@ CLOUD_OFF: Final = dict.fromkeys(("upload", "mark", "delete"), "off")
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["arrive", *["step"] * 8, "park", "merge", "retry", "intend", "reconsider"]
+            [
+                "arrive",
+                *["step"] * 8,
+                "park",
+                "merge",
+                "retry",
+                "intend",
+                "reconsider",
+                "hear",
+            ]
         ),
         st.integers(0, 5),
         st.integers(0, 7),
@@ -68,11 +89,19 @@ class Story:
                 await self.merge(asset, other)
             case "retry":
                 await self.journal.retry(None if choice % 2 else [asset], [Mark.FAILED, Mark.HELD])
+            case "hear":
+                await self.hear(asset, choice)
             case "intend":
                 await self.journal.intend([asset], "clean")
             case _:
                 self.world.off = PHONE_OFF if choice % 2 else {**PHONE_OFF, **CLOUD_OFF}
                 await self.journal.reconsider()
+
+    async def hear(self, asset: AssetId, choice: int) -> None:
+        """Something that moves nothing: of the phone's doing, and that it is time to look."""
+        freed = Witness(OriginalId(asset), Rung.PHONE_FREED, choice, "deletion")
+        await self.journal.witness([(asset, Evidence("index", 1, witnesses=(freed,)))])
+        await self.journal.rouse(None if choice % 2 else [asset], list(State))
 
     async def arrive(self, choice: int) -> None:
         found = await self.journal.arrive(
@@ -111,6 +140,10 @@ def _evidence(step: Transition, choice: int, originals: Sequence[OriginalId]) ->
             )
         case State.SORTED:
             return Evidence("rename", 1, gone=(Place(Site.SPOOL, SiteKey(f"r{choice}")),))
+        case State.BATCHED | State.PLACED:
+            batch, version = BatchId(1 + choice % 2), "" if step.then is State.BATCHED else "A:1"
+            key, sent = SiteKey(f"{first}-{choice % 2}.jpg"), digest_of(f"{first}-{choice % 2}")
+            return Evidence("x", 1, placements=(Placement(first, batch, key, sent, 1, 1, version),))
         case State.ARCHIVED:
             return Evidence("read-back", 1, copies=(copy_of(first, Site.ARCHIVE, f"{first}"),))
         case _:
@@ -134,11 +167,15 @@ async def _played(
         world = World(Path(folder) / "journal.db", workflow=workflow, off=off)
         journal = world.open()
         story = Story(world, journal)
+        for n in range(2):  # two are past intake, where many a story ends
+            story.assets.append(await arrived(journal, f"past {n}.jpg"))
+            await hashed(journal, story.assets[n])
         for event in events:
             await story.play(*event)
         await counts_are_true(journal, world)
         await positions_are_told(journal, workflow)
         assert (await journal.audit()).broken_at is None
+        await batches_are_told(journal)
         await journal.close()
         with world.sqlite() as db:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -165,7 +202,32 @@ async def counts_are_true(journal: Journal, world: World) -> None:
         s: n for (s, k), n in stages.items() if k
     }
     assert counts.original_bytes == volume
+    arriving = sum(
+        n for (s, m), n in standing.items() if Mark(m).runs and State(s).lane is Lane.INTAKE
+    )
+    assert await journal.arriving() == arriving
     assert (counts.rendition_bytes, counts.saved_bytes) == smaller
+
+
+async def batches_are_told(journal: Journal) -> None:
+    """Every file of a batch is the file of an asset that says so, and an open batch has one on its way."""
+    rows = await journal.batches(None, 100)
+    for row in rows:
+        for member in row.members:
+            [listed] = await journal.listed([member.asset])
+            assert member.state in listed.position
+            originals = {o.id for o in listed.asset.originals}
+            assert {p.original for p in member.placements} <= originals
+            newest = [p for p in listed.asset.placements if p.batch == row.id]
+            assert set(newest) <= set(member.placements)
+    on_way: Counter[BatchId] = Counter()
+    for row in rows:
+        for member in row.members:
+            if member.state in {State.BATCHED, State.PLACED} and member.mark.runs:
+                now = (await whole_asset(journal, member.asset)).placements
+                on_way[row.id] += len(set(now) & set(member.placements))
+    opened = {b.id: b.pending for b in await journal.open_batches(0)}
+    assert opened == {batch: n for batch, n in on_way.items() if n}
 
 
 async def positions_are_told(journal: Journal, workflow: Workflow) -> None:

@@ -35,6 +35,8 @@ def test_every_transition_of_the_law_is_legal_in_sql(journal: Journal, world: Wo
         ("archive", "archive.due", "library.sorted"),
         ("arrive", "", "intake.hashed"),
         ("merge", "cloud.deleted", ""),
+        ("witness", "phone.placed", "phone.verified"),
+        ("verify", "", ""),
         ("", "", ""),
     ],
 )

@@ -6,9 +6,31 @@ from pathlib import Path
 import pytest
 
 from mediad.errors import NeedsOperator
-from mediad.journal import backup, journal, migrate
+from mediad.journal import WITNESS, backup, journal, migrate
 from mediad.journal.migrate import Edition, editions
-from tests.journal.world import World, arrived
+from mediad.model import (
+    AssetId,
+    BatchId,
+    Evidence,
+    OriginalId,
+    Placement,
+    Rung,
+    Site,
+    SiteKey,
+    Witness,
+)
+from mediad.state import State
+from tests.journal.world import (
+    World,
+    arrived,
+    copy_of,
+    digest_of,
+    moved,
+    walked,
+    whole_asset,
+)
+
+S = State
 
 NEXT = Edition(len(editions()) + 1, "0099_next.sql", "CREATE TABLE next (x INTEGER) STRICT;")
 MOUNTS = """\
@@ -44,6 +66,55 @@ async def test_the_first_edition_opens_and_becomes_what_a_new_openedis(
     new = World(tmp_path / "new" / "journal.db")
     await new.open().close()
     assert schema(old.path) == schema(new.path)
+
+
+async def test_a_journal_of_the_first_edition_keeps_all_it_knew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await _first_edition(world, monkeypatch)
+    opened = world.open()
+    assert (await opened.audit()).broken_at is None
+    with world.sqlite() as db:
+        assert [db.execute(f"SELECT * FROM {t}").fetchall() for t in OLD_TABLES] == before  # noqa: S608 - names from below
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    asset = await whole_asset(opened, AssetId(1))
+    assert (asset.placements, asset.witnesses) == ((), ())
+    assert await opened.open_batches(0) == []
+    at = Placement(asset.originals[0].id, BatchId(1), SiteKey("a.jpg"), digest_of("a"), 1, 1, "A:1")
+    has = Witness(at.original, Rung.PHONE_HAS, 1, "availability")
+    await opened.witness([(asset.id, Evidence("x", 1, placements=(at,), witnesses=(has,)))])
+    asset = await whole_asset(opened, AssetId(1))
+    assert (asset.placements, asset.witnesses) == ((at,), (has,))
+    assert (await opened.audit()).broken_at is None
+    await opened.close()
+    [saved] = (world.path.parent / "backups").iterdir()
+    with sqlite3.connect(saved) as db:
+        assert migrate.version(db) == 1
+        assert [db.execute(f"SELECT * FROM {t}").fetchall() for t in OLD_TABLES] == before  # noqa: S608 - names from below
+
+
+OLD_TABLES = ("asset", "original", "copy", "history", "tally_outcome", "run", "enrolment")
+
+
+async def _first_edition(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> list[list[tuple[object, ...]]]:
+    """A journal as the first mediad left it, with one asset in the archive."""
+    first = migrate.LEGAL - {(WITNESS, "", "")}
+    with monkeypatch.context() as then:
+        then.setattr(journal, "editions", lambda: editions()[:1])
+        then.setattr(migrate, "LEGAL", first)
+        old = world.open()
+        asset = await arrived(old, "a.jpg")
+        await walked(old, asset, (S.SEEN, S.SETTLED, S.HASHED))
+        copies = (copy_of(OriginalId(1), Site.ARCHIVE, "2024/a.jpg"),)
+        await moved(old, asset, S.ARCHIVE_DUE, S.ARCHIVED, Evidence("read-back", 1, copies=copies))
+        await old.enrol(Site.ARCHIVE, {"uuid": "a"})
+        await old.start_run("archive", "c0ffee")
+        await old.close()
+    with world.sqlite() as db:
+        assert migrate.version(db) == 1
+        return [db.execute(f"SELECT * FROM {t}").fetchall() for t in OLD_TABLES]  # noqa: S608 - names from above
 
 
 async def test_a_backup_is_made_before_an_edition_is_changed(
