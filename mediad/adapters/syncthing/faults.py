@@ -173,7 +173,8 @@ SAID: Final[tuple[tuple[Collection[int], str, Meaning], ...]] = (
 
 def fault(meaning: Meaning, whose: Whose = OURS, *, more: str = "") -> MediadError:
     """`more`: a clause of our own with names that a person needs, such as the candidates."""
-    says = meaning.says.format(who=whose.who) + (f" ({more})" if more else "")
+    says = meaning.says.format(who=whose.who, setting=whose.setting)
+    says += f" ({more})" if more else ""
     return meaning.kind(
         says, code=meaning.code, remedy=meaning.remedy.format(setting=whose.setting), site=SITE
     )
