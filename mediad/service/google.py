@@ -74,7 +74,15 @@ class Google:
 
     async def _sent(self, assets: Sequence[AssetId]) -> list[Asset]:
         """All of them, or Refused: nobody can say of a file that never left that it has arrived."""
-        found = [x.asset for x in await self._parts.journal.listed(dict.fromkeys(assets))]
+        wanted = list(dict.fromkeys(assets))
+        found = [x.asset for x in await self._parts.journal.listed(wanted)]
+        if len(found) < len(wanted):
+            missing = sorted(set(wanted) - {asset.id for asset in found})
+            raise Refused(
+                f"there is no asset {missing[0]}; nothing was recorded",
+                code="asset.unknown",
+                remedy="mediactl list shows what there is",
+            )
         for asset in found:
             if not asset.placements:
                 raise Refused(

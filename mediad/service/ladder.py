@@ -47,9 +47,13 @@ def phone_doc(asset: Asset, settings: Settings) -> PhoneDoc:
         "key": primary.key if primary else None,
         "version": (primary.version or None) if primary else None,
         "files": list(_placements(asset, settings)),
-        "witnesses": [_witness(w) for w in sorted(asset.witnesses, key=lambda w: w.at)],
+        "witnesses": [_witness(w) for w in sorted(asset.witnesses, key=_in_order)],
         "google": google(asset),
     }
+
+
+def _in_order(witness: Witness) -> tuple[int, int]:
+    return witness.at, _LADDER.index(witness.rung)
 
 
 def _placements(asset: Asset, settings: Settings) -> Iterator[PlacementDoc]:

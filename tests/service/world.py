@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,16 +14,18 @@ from mediad.errors import MediadError, Refused
 from mediad.journal import Arrival, Journal
 from mediad.model import Asset, Digest, Evidence, SiteKey
 from mediad.policy.problems import Problems
-from mediad.ports import Encoder, Inspector, Phone, Ports
+from mediad.ports import Encoder, Inspector, Ports
 from mediad.service import Parts, Service
 from mediad.service.answers import FindingDoc
-from mediad.stages.verdict import Ask, Done, Refuse, Stage, Verdict, Wait
+from mediad.stages.verdict import Ask, Done, Leave, Refuse, Stage, Verdict, Wait
 from mediad.state import State, Workflow
 from mediad.testing.clock import StoppedClock
 from mediad.testing.files import MemoryFiles
+from mediad.testing.phone import MemoryPhone
 
 HELD = "held"  # a file of this name is held by the archive stage
 SLOW = "slow"  # a file of this name never settles
+PHONE_LANE = ("batch", "place", "verify", "release")  # nobody works here: a test says what was seen
 LOST = "lost"  # a copy of it is lost when it is to be cleaned
 
 
@@ -38,6 +41,8 @@ def _stage(name: str, at: State, then: State) -> Stage[None]:
     def decide(asset: Asset, _: None) -> Verdict:
         if name == "archive" and asset.name.startswith(HELD):
             return Ask("archive.test", "is this meant?", "say so")
+        if name in PHONE_LANE:
+            return Leave("the test moves it on")
         if name == "settle" and asset.name.startswith(SLOW):
             return Wait(1 << 52, "it is still being written")
         if name == "clean" and asset.name.startswith(LOST):
@@ -52,6 +57,10 @@ def _stage(name: str, at: State, then: State) -> Stage[None]:
 STAGES = (
     _stage("settle", State.SEEN, State.SETTLED),
     _stage("hash", State.SETTLED, State.HASHED),
+    _stage("batch", State.PHONE_DUE, State.BATCHED),
+    _stage("place", State.BATCHED, State.PLACED),
+    _stage("verify", State.PLACED, State.ON_PHONE),
+    _stage("release", State.ON_PHONE, State.RELEASED),
     _stage("archive", State.ARCHIVE_DUE, State.ARCHIVED),
     _stage("compress", State.LIBRARY_DUE, State.KEPT),
     _stage("sort", State.KEPT, State.SORTED),
@@ -86,7 +95,8 @@ class World:
             off=self.off,
         )
         self.files = MemoryFiles(self.clock)
-        self.phone = cast("Phone", None)
+        self.phone = MemoryPhone(self.files, self.clock)
+        self.phone.folder = replace(self.phone.folder, path=str(self.settings.folders.pixel_sync))
         self.problems = Problems()
         self.engine = Engine(self.journal, cast("Any", STAGES), self.ports, self.problems)
         parts = Parts(
