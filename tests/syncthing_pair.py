@@ -86,7 +86,7 @@ class Share:
     folder: Path
     type: str | None  # None: this side does not have the folder yet
     ignore_delete: bool = False
-    password: str = ""  # the other side gets it encrypted with this
+    encrypts: bool = False  # the other side gets ciphertext
     watch: bool = False  # does Syncthing itself watch for changes, and scan now and then?
 
 
@@ -168,7 +168,7 @@ class Node:
         _set(folder, "minDiskFree", "0")
         _set(folder, "pullerPauseS", "1")
         peer = ET.SubElement(folder, "device", id=self.peer.device_id)
-        ET.SubElement(peer, "encryptionPassword").text = self.share.password
+        ET.SubElement(peer, "encryptionPassword").text = "a password" if self.share.encrypts else ""
         return folder
 
     @property
@@ -358,7 +358,7 @@ class SyncPair:
     A host and a pixel that share one folder, in the recommended way unless told otherwise.
 
     `host_folder` puts the host's side where mediad has it (its pixel_sync/). `host_type=None`: the host does not have
-    the folder yet. `password`: the host sends it encrypted (with `pixel_type="receiveencrypted"`).
+    the folder yet. `encrypts`: the host sends ciphertext (with `pixel_type="receiveencrypted"`).
     """
 
     def __init__(  # noqa: PLR0913 - each has its default, and goes by its name
@@ -369,11 +369,11 @@ class SyncPair:
         host_type: str | None = "sendonly",
         pixel_type: str = "sendreceive",
         ignore_delete: bool = True,
-        password: str = "",
+        encrypts: bool = False,
         watch: bool = False,
     ) -> None:
         host = Share(
-            host_folder or root / "host" / "folder", host_type, password=password, watch=watch
+            host_folder or root / "host" / "folder", host_type, encrypts=encrypts, watch=watch
         )
         pixel = Share(
             root / "pixel" / "folder", pixel_type, ignore_delete=ignore_delete, watch=watch

@@ -1,8 +1,7 @@
 """The phone in memory: the promises of ports.Phone without Syncthing, beside the folders in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from mediad.errors import MediadError, NeedsOperator
 from mediad.model import Place, Site, SiteKey
@@ -28,32 +27,9 @@ from mediad.testing.index import (
     nfc,
     wins,
 )
+from mediad.testing.shared import FOLDER, HOST, NO_FOLDER, PIXEL, in_our_words
 
-HOST = "HOSTAAA-BBBBBBB-CCCCCCC-DDDDDDD-EEEEEEE-FFFFFFF-GGGGGGG-HHHHHHH"
-PIXEL = "PIXELAA-BBBBBBB-CCCCCCC-DDDDDDD-EEEEEEE-FFFFFFF-GGGGGGG-HHHHHHH"
 NEVER = Entry("", 0, None, is_invalid=True)  # what is announced of a name that was never taken
-
-_FOLDER = SharedFolder(
-    id="pixel-photos",
-    label="",
-    path="pixel_sync",
-    type="sendonly",
-    is_paused=False,
-    devices=(PIXEL,),
-    encrypted_for=(),
-    ignore_delete=False,
-    marker=".stfolder",
-    state="idle",
-)
-_WORDS = {  # Syncthing's, and ours
-    "id": "id",
-    "label": "label",
-    "path": "path",
-    "type": "type",
-    "paused": "is_paused",
-    "ignoreDelete": "ignore_delete",
-    "markerName": "marker",
-}
 
 
 @dataclass
@@ -75,7 +51,7 @@ class MemoryPhone:
     fetches: bool = True
     keeps_what_is_removed: bool = True  # ignoreDelete there
     type_there: str = "sendreceive"
-    folder: SharedFolder = _FOLDER
+    folder: SharedFolder = FOLDER
     faults: MediadError | None = None  # every call fails with it
     faults_of: dict[SiteKey, MediadError] = field(default_factory=dict)  # just these names do
     scanned: list[Sequence[SiteKey]] = field(default_factory=list)
@@ -106,7 +82,7 @@ class MemoryPhone:
         self._may_use_folder()
         self.files.power.touch("scan")
         self.scanned.append(tuple(keys))
-        for key in keys:
+        for key in keys or self._all_here():
             self._scan_here(key)
         self._talk()
 
@@ -179,9 +155,8 @@ class MemoryPhone:
     def forget_here(self) -> None:
         """Our database is lost; Syncthing starts again and looks through the folder."""
         self._here.clear()
-        for place in list(self.files.files):
-            if place.site is Site.PHONE:
-                self._scan_here(place.key)
+        for key in self._all_here():
+            self._scan_here(key)
         self._talk()
 
     # What happens on the phone
@@ -225,6 +200,9 @@ class MemoryPhone:
         self.scan_there()
 
     # How the three indexes come to be
+
+    def _all_here(self) -> set[SiteKey]:
+        return {p.key for p in self.files.files if p.site is Site.PHONE} | set(self._here)
 
     def _scan_here(self, key: SiteKey) -> None:
         key = self._normalised(key)
@@ -364,35 +342,30 @@ class MemoryPhone:
 
     def _may_use_folder(self) -> None:
         self._may_answer()
+        if not self.folder.id:
+            raise NeedsOperator(
+                "Syncthing shares no such folder; nothing reaches the phone",
+                code="syncthing.folder_missing",
+                site="syncthing",
+            )
         if self.folder.is_paused:
             raise NeedsOperator(
                 f"Syncthing has paused the folder {self.folder.id}; nothing reaches the phone",
                 code="syncthing.folder_paused",
-                remedy="resume the folder in Syncthing",
                 site="syncthing",
             )
 
     def _mend(self, change: Change) -> None:
         match change.subject, change.key, change.value:
             case "folder", "", dict(value):
-                self.folder = replace(_FOLDER, devices=(), **_in_our_words(value))
+                self.folder = replace(NO_FOLDER, **in_our_words(value))
             case "folder", key, value:
-                self.folder = replace(self.folder, **_in_our_words({key: value}))
+                self.folder = replace(self.folder, **in_our_words({key: value}))
             case "device", "paused", bool(is_paused):
                 self.is_device_paused = is_paused
-            case "ignores", _, _:
-                self.folder = replace(self.folder, ignores=())
+            case "ignores", _, list(patterns):
+                self.folder = replace(self.folder, ignores=tuple(patterns))
             case "marker", _, _:
                 self.folder = replace(self.folder, error="")
             case _:
                 pass
-
-
-def _in_our_words(value: Mapping[str, Any]) -> dict[str, Any]:
-    """What Syncthing's configuration says of a folder, as far as SharedFolder says it too."""
-    said = {_WORDS[key]: value[key] for key in value.keys() & _WORDS.keys()}
-    if "devices" in value:
-        rows = value["devices"]
-        said["devices"] = tuple(row["deviceID"] for row in rows)
-        said["encrypted_for"] = tuple(row["deviceID"] for row in rows if row["encryptionPassword"])
-    return said
