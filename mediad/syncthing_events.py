@@ -9,7 +9,7 @@ what it is about is never kept and never logged: a saved configuration has the A
 
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -95,7 +95,11 @@ class _Event:
 
 
 class Stream:
-    """`folder` and `device` are the ids that count, asked afresh each time; "": not known yet, so all count."""
+    """
+    `folder` and `device` are the ids that count; "": not known yet, so all count.
+
+    `patience_s`: how long after the last news it may be silent. All three are asked afresh each time.
+    """
 
     def __init__(
         self,
@@ -104,13 +108,13 @@ class Stream:
         *,
         folder: Callable[[], str],
         device: Callable[[], str],
-        sweep_s: Callable[[], float],
+        patience_s: Callable[[], float],
     ) -> None:
         self._source = source
         self._clock = clock
         self._folder = folder
         self._device = device
-        self._sweep_s = sweep_s
+        self._patience_s = patience_s
         self._life: str | None = None  # the start of the Syncthing that the cursor belongs to
         self._cursor = 0
         self._is_cut = True  # the cursor must be proved, or made anew, before the next poll
@@ -118,7 +122,7 @@ class Stream:
         self._failed = 0  # tries in a row to take up again
         self._told_at = clock.monotonic()
 
-    async def news(self) -> AsyncIterator[News]:
+    async def news(self) -> AsyncGenerator[News, None]:
         """For ever. The first is START (or BROKEN): what was before has to be looked at anyhow."""
         while True:
             try:
@@ -161,13 +165,13 @@ class Stream:
             return await self._taken_up()
         is_stuck = bool(answer) and self._cursor == was
         self._rough = self._rough + 1 if is_early or is_stuck else 0
-        if self._clock.monotonic() - self._told_at >= self._sweep_s():
+        if self._clock.monotonic() - self._told_at >= self._patience_s():
             return News(news.reasons | {Reason.SILENCE}, news.heard)
         return news
 
     def _wait_s(self) -> float:
         """Whole seconds: until it has been silent for too long."""
-        left_s = self._told_at + self._sweep_s() - self._clock.monotonic()
+        left_s = self._told_at + self._patience_s() - self._clock.monotonic()
         return float(min(POLL_S, max(1, math.ceil(left_s))))
 
     async def _taken_up(self) -> News:

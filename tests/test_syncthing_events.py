@@ -87,9 +87,11 @@ async def listening(
 ) -> AsyncIterator[tuple[Node, AsyncIterator[News]]]:
     clock = StoppedClock()
     node = Node(clock, list(script), **more)
-    stream = Stream(node, clock, folder=lambda: OURS, device=lambda: PHONE, sweep_s=lambda: sweep_s)
+    stream = Stream(
+        node, clock, folder=lambda: OURS, device=lambda: PHONE, patience_s=lambda: sweep_s
+    )
     with anyio.fail_after(5):
-        async with aclosing(cast("Any", stream.news())) as news:
+        async with aclosing(stream.news()) as news:
             yield node, news
 
 
@@ -160,8 +162,8 @@ async def test_only_what_is_about_our_folder_and_our_phone_is_a_reason(
 async def test_while_the_ids_are_not_known_every_folder_and_device_counts() -> None:
     clock = StoppedClock()
     node = Node(clock, [[event(1, data=INDEX | {"folder": "music", "device": "OTHER"})]])
-    stream = Stream(node, clock, folder=lambda: "", device=lambda: "", sweep_s=lambda: 300.0)
-    async with aclosing(cast("Any", stream.news())) as news:
+    stream = Stream(node, clock, folder=lambda: "", device=lambda: "", patience_s=lambda: 300.0)
+    async with aclosing(stream.news()) as news:
         assert await told(news, 2) == [{"start"}, {"index"}]
 
 
