@@ -29,6 +29,8 @@ from mediad.testing.index import (
 )
 from mediad.testing.shared import FOLDER, HOST, NO_FOLDER, PIXEL, in_our_words
 
+__all__ = ["HOST", "PIXEL", "MemoryPhone"]
+
 NEVER = Entry("", 0, None, is_invalid=True)  # what is announced of a name that was never taken
 
 
