@@ -78,7 +78,8 @@ def _import(client: Client, words: argparse.Namespace) -> int:
 
 def _own_folders(client: Client) -> list[Path]:
     values = client.get("/config")["values"]
-    return [Path(v).resolve() for k, v in values.items() if k.startswith("folders.")]
+    paths = [v for k, v in values.items() if k.startswith("folders.") and isinstance(v, str)]
+    return [Path(p).resolve() for p in paths if p]
 
 
 def _checked(path: Path, ours: Iterable[Path]) -> Path:
@@ -189,7 +190,11 @@ def _differs(entry: Mapping[str, Any], sent: Mapping[str, Any]) -> str:
 def _sums(path: Path) -> dict[str, str]:
     from blake3 import blake3  # noqa: PLC0415 - only who reads files needs it
 
-    sums: dict[str, Any] = {"blake3": blake3(), "sha256": hashlib.sha256(), "sha1": hashlib.sha1()}  # noqa: S324 - what the phone's database has; the BLAKE3 is what counts here
+    sums: dict[str, Any] = {
+        "blake3": blake3(),
+        "sha256": hashlib.sha256(),
+        "sha1": hashlib.sha1(usedforsecurity=False),
+    }
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             for one in sums.values():

@@ -7,6 +7,7 @@ from mediad.model import (
     Asset,
     AssetId,
     BatchId,
+    Copy,
     Evidence,
     Place,
     Placement,
@@ -50,9 +51,10 @@ async def taken(w: World, name: str, content: bytes) -> AssetId:
     [original] = (await whole(w, asset)).originals
     digest = digest_of(content)
     spool = w.files.drop(Site.SPOOL, original.spool_key, content)
-    assert spool.key == original.spool_key
     await go(w, asset, S.SEEN, "settle", S.SETTLED, Evidence("stat", 1))
-    seen = Evidence("read", 1, identity=digest, originals=(replace(original, digest=digest),))
+    copy = Copy(original.id, spool, digest, 1, "rename")
+    known = replace(original, digest=digest)
+    seen = Evidence("read", 1, identity=digest, originals=(known,), copies=(copy,))
     await go(w, asset, S.SETTLED, "hash", S.HASHED, seen)
     return asset
 
