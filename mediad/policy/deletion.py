@@ -14,6 +14,11 @@ from mediad.model import Asset, Copy, Digest, Place, Site
 
 # Where a copy can stand in for the one that goes. Not incoming (the person's), not our own working areas.
 COUNTED: Final = frozenset({Site.ARCHIVE, Site.LIBRARY, Site.PHONE})
+# What may stand in for a file in the folder that is shared with the phone: there our working copy counts too.
+KEPT: Final = frozenset({Site.ARCHIVE, Site.LIBRARY, Site.SPOOL})
+ANNOUNCED: Final = (
+    "syncthing"  # how a copy on the phone is seen; the folder that is shared proves nothing of it
+)
 
 _NAMES: Final = {
     Site.ARCHIVE: "the archive",
@@ -49,6 +54,25 @@ def warrant_for_duplicate(
     return _warrant(asset, places, fresh, min_copies, required)
 
 
+def warrant_for_shared(
+    asset: Asset, fresh: Sequence[Copy], required: Collection[Site] = ()
+) -> Warrant:
+    """
+    Leave to remove what lies in the folder that is shared with the phone.
+
+    The bytes as taken are what must be kept elsewhere, a rendition there being none of them.
+    """
+    taken = {o.id: o.digest for o in asset.originals}
+    usable = tuple(c for c in fresh if c.place.site in KEPT and c.digest == taken.get(c.original))
+    places, missing = [], []
+    for placement in asset.placements:
+        place, original = Place(Site.PHONE, placement.key), taken.get(placement.original)
+        places.append((place, placement.digest))
+        if original is None or (lack := _missing(place, original, usable, 1, required)):
+            missing.append(lack if original else f"nothing is known of the bytes of {place.key}")
+    return _signed(asset, tuple(places), missing, usable)
+
+
 def _warrant(
     asset: Asset,
     places: tuple[tuple[Place, Digest], ...],
@@ -56,12 +80,22 @@ def _warrant(
     min_copies: int,
     required: Collection[Site],
 ) -> Warrant:
-    usable = tuple(c for c in fresh if c.place.site in COUNTED)
+    usable = tuple(c for c in fresh if _counts(c))
     missing = [
         m
         for place, digest in places
         if (m := _missing(place, digest, usable, min_copies, required))
     ]
+    digests = {digest for _, digest in places}
+    return _signed(asset, places, missing, tuple(c for c in usable if c.digest in digests))
+
+
+def _signed(
+    asset: Asset,
+    places: tuple[tuple[Place, Digest], ...],
+    missing: Sequence[str],
+    evidence: tuple[Copy, ...],
+) -> Warrant:
     if missing or not places:
         what = "; ".join(missing) or "nothing is known of its bytes"
         raise Refused(
@@ -69,8 +103,13 @@ def _warrant(
             code="clean.not_safe",
             remedy="look at `mediactl explain`: when the missing copies are verified, it goes by itself",
         )
-    digests = {digest for _, digest in places}
-    return Warrant(asset, places, tuple(c for c in usable if c.digest in digests))
+    return Warrant(asset, places, evidence)
+
+
+def _counts(copy: Copy) -> bool:
+    if copy.place.site is Site.PHONE:
+        return copy.method == ANNOUNCED
+    return copy.place.site in COUNTED
 
 
 def _missing(

@@ -5,12 +5,14 @@ Only positive evidence counts: what Syncthing does not list, nobody knows. A ver
 bytes of our file when that was placed, and whatever else is found under the name since is not them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
-from mediad.model import Placement
-from mediad.ports import Entry, Indexed, Opinion, Sighting
+from mediad.model import Placement, Rung, Witness
+from mediad.ports import Entry, Indexed, Opinion, PhoneLink, Sighting
+
+HOUR_MS: Final = 3_600_000
 
 Vector: TypeAlias = Mapping[str, int]
 
@@ -65,6 +67,46 @@ def fits(here: Entry | None, seen: Sighting) -> bool:
     return here.size == seen.size and here.mtime_ns in {None, seen.mtime_ns}
 
 
+def seen_of(placement: Placement, witnesses: Sequence[Witness]) -> frozenset[Rung]:
+    """What was ever seen of the phone and this very version: later answers add to it, and take nothing back."""
+    return frozenset(
+        w.rung
+        for w in witnesses
+        if w.original == placement.original and _is_about(w, placement.version)
+    )
+
+
+def _is_about(witness: Witness, version: str) -> bool:
+    """It saw this version on the phone, or one that the phone has made of it."""
+    seen = str(witness.detail.get("version", ""))
+    phone = str(witness.detail.get("device", ""))[:7]
+    return bool(version) and (seen == version or is_made_from(seen, version, phone))
+
+
+def testimony(link: PhoneLink, version: str) -> Mapping[str, object]:
+    """What a witness is to say beside what it saw: who, which version, by whose word, after which event."""
+    said: dict[str, object] = {
+        "device": link.device,
+        "version": version,
+        "syncthing": link.syncthing,
+    }
+    if link.heard:
+        said["event"] = {"id": link.heard.id, "type": link.heard.type, "at": link.heard.at}
+    return said
+
+
+def stuck_before(link: PhoneLink, now: int, patience_ms: int) -> int:
+    """
+    What was placed before this moment and is not on the phone yet, is stuck; 0: nothing is.
+
+    A phone that is away takes nothing, and one that has just come back may still be at it.
+    """
+    if not link.is_connected:
+        return 0
+    is_settled = link.since is None or now - link.since >= min(HOUR_MS, patience_ms)
+    return now - patience_ms if is_settled else 0
+
+
 def vector(version: str) -> Vector:
     """A version, device by device."""
     counters = (part.rpartition(":") for part in version.split(",") if part)
@@ -77,11 +119,14 @@ def covers(one: str, other: str) -> bool:
     return all(mine.get(device, 0) >= counter for device, counter in vector(other).items())
 
 
+def is_made_from(newer: str, version: str, device: str) -> bool:
+    """Has the device made the newer one of this very version? Then it had it."""
+    is_later = vector(newer).get(device, 0) > vector(version).get(device, 0)
+    return is_later and covers(newer, version)
+
+
 def _is_by_phone(newest: Entry, version: str, phone: str) -> bool:
-    """Has the phone made something of this very version? Then it had it."""
-    if not version or newest.is_invalid or not covers(newest.version, version):
-        return False
-    return vector(newest.version).get(phone, 0) > vector(version).get(phone, 0)
+    return bool(version) and not newest.is_invalid and is_made_from(newest.version, version, phone)
 
 
 def _changed(placement: Placement, seen: Sighting | None) -> str:

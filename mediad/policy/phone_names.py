@@ -24,7 +24,7 @@ _HIDDEN: Final = re.compile(
 
 def folded(key: str) -> str:
     """What two names have in common that the phone cannot keep apart."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", key).casefold())
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", key).casefold())
 
 
 def phone_name(name: str) -> str:

@@ -175,7 +175,7 @@ def _of_sharing(folder: SharedFolder, device: str) -> Iterator[Fault]:
         yield Fault(
             "syncthing.not_shared",
             f"the folder {folder.id} is not shared with the phone; nothing can reach it",
-            SETUP,
+            f"share it with the phone in Syncthing; {SETUP}",
         )
     if device in folder.encrypted_for:
         yield Fault(
@@ -222,13 +222,7 @@ def _mended(folder: SharedFolder, device: str) -> Iterator[Change]:
             folder, "type", folder.type, "sendonly", "a deletion on the phone must not delete here"
         )
     if device and (device not in folder.devices or device in folder.encrypted_for):
-        yield _mend(
-            folder,
-            "devices",
-            list(folder.devices),
-            [{"deviceID": device, "encryptionPassword": ""}],
-            "the phone gets the files, as they are",
-        )
+        yield from _shared(folder, device)
     if folder.ignore_delete:
         yield _mend(folder, "ignoreDelete", True, False, "what the phone has freed must be seen")  # noqa: FBT003 - values
     if folder.is_paused:
@@ -239,6 +233,20 @@ def _mended(folder: SharedFolder, device: str) -> Iterator[Change]:
     if _lacks_marker(folder):
         why = "without its marker Syncthing takes the folder's disk for missing"
         yield Change("marker", folder.id, "", None, folder.marker or MARKER, why)
+
+
+def _shared(folder: SharedFolder, device: str) -> Iterator[Change]:
+    """
+    The whole list of devices, as Syncthing takes no less.
+
+    Where another device has a password, which nobody tells us, it stays as it is: else that device could read all.
+    """
+    others = [d for d in folder.devices if d != device]
+    if set(others) & set(folder.encrypted_for):
+        return
+    value = [{"deviceID": d, "encryptionPassword": ""} for d in (*others, device)]
+    why = "the phone gets the files, as they are"
+    yield _mend(folder, "devices", list(folder.devices), value, why)
 
 
 def _mend(folder: SharedFolder, key: str, now: object, value: object, why: str) -> Change:

@@ -161,7 +161,11 @@ def test_everything_else_is_mended() -> None:
     assert [(c.subject, c.key, c.value) for c in found] == [
         ("device", "paused", False),
         ("folder", "type", "sendonly"),
-        ("folder", "devices", [{"deviceID": PHONE, "encryptionPassword": ""}]),
+        (
+            "folder",
+            "devices",
+            [{"deviceID": d, "encryptionPassword": ""} for d in (TABLET, PHONE)],
+        ),
         ("folder", "ignoreDelete", False),
         ("folder", "paused", False),
         ("ignores", "", []),
@@ -175,3 +179,12 @@ def test_a_phone_that_got_it_encrypted_gets_it_plain() -> None:
     assert (change.key, change.value) == (
         "devices", [{"deviceID": PHONE, "encryptionPassword": ""}],
     )  # fmt: skip
+
+
+def test_another_devices_password_is_never_lost_by_ours() -> None:
+    """Without it, that device would get the files as they are."""
+    bad = folder(devices=(TABLET,), encrypted_for=(TABLET,))
+    devices = {PHONE: "Pixel", TABLET: "Tab"}
+    [fault] = lint(set_up(bad, devices=devices), WANTED)
+    assert fault.code == "syncthing.not_shared"
+    assert changes(set_up(bad, devices=devices), WANTED) == []
