@@ -1,0 +1,67 @@
+"""What goes to the phone of each original: its own bytes, or those of the rendition that stands for it."""
+
+from typing import Final, NamedTuple
+
+from mediad.model import Asset, Digest, Original, OriginalId, Place, Placement, Rendition, Site
+from mediad.policy.grouping import taken
+from mediad.policy.naming import Member, library_name, split
+
+# Where no bytes are taken from: what the phone is shown, and what was set aside.
+_NO_SOURCES: Final = frozenset(
+    {Site.CLOUD, Site.INCOMING, Site.PHONE, Site.DUPLICATES, Site.QUARANTINE}
+)
+
+
+class Sent(NamedTuple):
+    original: Original
+    digest: Digest
+    size: int
+    rendition: Rendition | None = None  # None: the original as it is
+
+    @property
+    def member(self) -> Member:
+        """With the name it would like: its extension tells what it is, as Android goes by nothing else."""
+        extension = split(self.rendition.place.key)[1] if self.rendition else ""
+        return Member(self.original, library_name(self.original, extension))
+
+
+def sent(asset: Asset, *, renditions: bool) -> tuple[Sent, ...]:
+    """What goes, sidecars and all; `renditions`: where there is one, it stands for its original."""
+    found = []
+    for original in taken(asset):
+        made = [r for r in asset.renditions if r.original == original.id] if renditions else []
+        if made:
+            found.append(Sent(original, made[-1].digest, made[-1].size, made[-1]))
+        elif original.digest:
+            found.append(Sent(original, original.digest, original.size))
+    return tuple(found)
+
+
+def placement_of(asset: Asset, original: OriginalId) -> Placement | None:
+    return next((p for p in reversed(asset.placements) if p.original == original), None)
+
+
+def placements(asset: Asset) -> tuple[Placement, ...]:
+    """Every original's place in its batch; empty where one has none: a shot goes whole or not at all."""
+    found = [placement_of(asset, o.id) for o in taken(asset)]
+    known = tuple(p for p in found if p is not None)
+    return known if len(known) == len(found) else ()
+
+
+def is_original(asset: Asset, placement: Placement) -> bool:
+    """Are these the bytes as taken? A rendition on the phone is no copy of its original."""
+    return any((o.id, o.digest) == (placement.original, placement.digest) for o in asset.originals)
+
+
+def sources(asset: Asset, original: OriginalId, digest: Digest) -> tuple[Place, ...]:
+    """Where these bytes may be taken from, best first: our working copy, what was made here, then what is kept."""
+    spool = [
+        Place(Site.SPOOL, o.spool_key)
+        for o in asset.originals
+        if (o.id, o.digest) == (original, digest)
+    ]
+    made = [
+        r.place for r in reversed(asset.renditions) if (r.original, r.digest) == (original, digest)
+    ]
+    kept = [c.place for c in asset.copies if (c.original, c.digest) == (original, digest)]
+    return tuple(dict.fromkeys(p for p in (*spool, *made, *kept) if p.site not in _NO_SOURCES))
