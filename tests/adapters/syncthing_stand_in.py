@@ -125,6 +125,7 @@ class StandIn:
             "/rest/db/ignores": {"ignore": None, "expanded": None},
             "/rest/db/remoteneed": {"files": None, "page": 1},
             "/rest/db/need": {"progress": None, "queued": None, "rest": None},
+            "/rest/db/completion": {"completion": 100, "needItems": 0, "needBytes": 0},
             "/rest/events": [],
         }
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mediad.adapters.syncthing import SyncthingPhone
-from mediad.errors import MediadError
+from mediad.errors import MediadError, Retryable
 from mediad.model import Place, Site, SiteKey
-from mediad.ports import Change, Heard, Indexed, Opinion
+from mediad.ports import Change, Entry, Heard, Indexed, Opinion
 from tests.adapters.syncthing_phone import Told, phone_of
 from tests.syncthing_pair import SyncPair, running_pair, until
 
@@ -253,11 +253,45 @@ async def test_a_missing_marker_is_told_and_mended(pair: SyncPair, phone: Syncth
     await seen(phone, SiteKey("unmarked.jpg"))
 
 
-async def test_the_blocks_hash_is_believed_only_where_there_is_none(
+async def test_the_blocks_hash_fits_these_bytes_and_no_others(
     pair: SyncPair, phone: SyncthingPhone
 ) -> None:
-    key = lay(pair, "hashed.jpg")
-    await phone.scan([key])
-    here = (await seen(phone, key)).here
-    assert here is not None
-    assert await phone.blocks_hash(Place(Site.PHONE, key), here)
+    contents = {"none.jpg": b"", "one.jpg": b"x" * 131_072, "three.jpg": os.urandom(300_000)}
+    for name, content in contents.items():
+        key = lay(pair, name, content)
+        await phone.scan([key])
+        here = (await seen(phone, key)).here
+        assert here is not None
+        assert await phone.blocks_hash(Place(Site.PHONE, key), here)
+        (pair.host.folder / key).write_bytes(bytes(len(content)) + b"!")
+        fits = await phone.blocks_hash(Place(Site.PHONE, key), here)
+        assert fits is (here.blocks_hash == "")  # before 1.23.3 Syncthing tells none
+
+
+async def test_a_file_that_cannot_be_read_for_its_hash_is_tried_again(
+    phone: SyncthingPhone,
+) -> None:
+    entry = Entry("AAAAAAA:1", 5, 0, blocks_hash="AAAA")
+    with pytest.raises(Retryable) as caught:
+        await phone.blocks_hash(Place(Site.PHONE, SiteKey("not there.jpg")), entry)
+    assert caught.value.code == "io.error"
+
+
+async def test_https_is_asked_for_and_its_own_certificate_is_enough(tmp_path: Path) -> None:
+    async with SyncPair(tmp_path / "pair") as pair:
+        told = Told(tmp_path, pair.host.folder, url=pair.host.url, api_key=pair.host.api_key)
+        async with phone_of(told) as phone:
+            await pair.host.patch("/rest/config/gui", {"useTLS": True})
+
+            async def answers(code: str) -> bool:
+                with pytest.raises(MediadError) as caught:
+                    await phone.link()
+                return caught.value.code == f"syncthing.{code}"
+
+            await until(lambda: answers("wants_https"), "its door is opened anew")
+            told.say(url=pair.host.url.replace("http:", "https:"))
+            assert await answers("tls")
+            told.say(ca_file=pair.host.home / "https-cert.pem")
+            assert (await phone.link()).device == pair.pixel.device_id
+            told.say(ca_file=pair.pixel.home / "https-cert.pem")
+            assert await answers("tls")

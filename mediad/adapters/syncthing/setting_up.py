@@ -125,11 +125,12 @@ class SettingUp:
         await self._config("devices", change, node)
 
     async def _config(self, kind: str, change: Change, node: Node) -> None:
-        path = f"/rest/config/{kind}/{quote(change.id, safe='')}"
-        method, body = (
-            ("PATCH", {change.key: change.value}) if change.key else ("PUT", change.value)
-        )
-        await self._client.ask(method, path, body=body, node=node.id)
+        path = f"/rest/config/{kind}"
+        if change.key:
+            path, body = f"{path}/{quote(change.id, safe='')}", {change.key: change.value}
+            await self._client.ask("PATCH", path, body=body, node=node.id)
+        else:  # added, or put in the place of the one with this id; what it does not say is Syncthing's default
+            await self._client.ask("POST", path, body=change.value, node=node.id)
 
     async def _mend_ignores(self, change: Change, node: Node) -> None:
         await self._client.ask(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mediad.adapters.syncthing.answers import flag, mapping, nanoseconds, sequence, text, whole
+from mediad.adapters.syncthing.answers import flag, mapping, nanoseconds, text, whole
 from mediad.adapters.syncthing.client import Client
 from mediad.adapters.syncthing.known import Known, Node
 
@@ -39,11 +39,11 @@ async def wire(client: Client, known: Known) -> Wire:
 
 
 async def needs_nothing(client: Client, known: Known) -> bool:
-    """Has the phone nothing left to fetch, as far as Syncthing here can tell?"""
-    query = [("folder", known.folder), ("device", known.device), ("page", "1"), ("perpage", "1000")]
-    answer = await client.ask("GET", "/rest/db/remoteneed", query, node=known.node.id)
-    rows = sequence(mapping(answer.said if answer else None, "need").get("files"), "files")
-    return all(flag(mapping(row, "file"), "deleted", default=False) for row in rows)
+    """Has the phone no file left to fetch, as far as Syncthing here can tell? Deletions do not count."""
+    query = [("folder", known.folder), ("device", known.device)]
+    answer = await client.ask("GET", "/rest/db/completion", query, node=known.node.id)
+    row = mapping(answer.said if answer else None, "completion")
+    return whole(row, "needItems") == 0 and whole(row, "needBytes") == 0
 
 
 def _wire(answer: object) -> Wire:
