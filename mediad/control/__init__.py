@@ -1,5 +1,6 @@
 """HTTP on the UNIX socket. aiohttp is imported only when somebody serves."""
 
+import socket
 from pathlib import Path
 
 import anyio
@@ -14,15 +15,20 @@ GOODBYE_S = 1.0  # listeners of events never end by themselves
 async def serve(
     service: Service,
     socket_path: Path,
+    door: socket.socket | None = None,
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer on the socket until cancelled; `task_status` hears when the first request would be answered."""
+    """
+    Answer on the socket until cancelled; `task_status` hears when the first request would be answered.
+
+    `door`: the listening socket, when it is there already.
+    """
     from aiohttp import web  # noqa: PLC0415 - `mediad --once` needs no HTTP, and this is its slowest import
 
     from mediad.control.app import application  # noqa: PLC0415 - as above
 
-    with listening(socket_path) as door:
+    with listening(socket_path, door) as open_door:
         async with service.open():
             runner = web.AppRunner(
                 application(service),
@@ -32,7 +38,7 @@ async def serve(
             )
             await runner.setup()
             try:
-                await web.SockSite(runner, door).start()
+                await web.SockSite(runner, open_door).start()
                 task_status.started()
                 await anyio.sleep_forever()
             finally:

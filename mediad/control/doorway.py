@@ -1,4 +1,8 @@
-"""The UNIX socket: mode 0660, group mediad where there is one, and never in the place of something else."""
+"""
+The UNIX socket: mode 0660, group mediad where there is one, and never in the place of something else.
+
+Where systemd has opened it already, that one is used, and is left as it is in the end: it outlives this daemon.
+"""
 
 import grp
 import os
@@ -17,7 +21,18 @@ BACKLOG: Final = 128
 
 
 @contextmanager
-def listening(path: Path) -> Iterator[socket.socket]:
+def listening(path: Path, ready_made: socket.socket | None = None) -> Iterator[socket.socket]:
+    """The door, whoever made it."""
+    if ready_made is None:
+        with _made(path) as door:
+            yield door
+    else:
+        ready_made.setblocking(False)  # noqa: FBT003 - socket's own spelling
+        yield ready_made
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[socket.socket]:
     """
     Under its name only once it has its mode: nobody else gets in, at no moment.
 

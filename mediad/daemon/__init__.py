@@ -2,7 +2,8 @@
 The composition root and the only `run`: configuration → journal → ports → one task group → READY. It decides nothing.
 
 Exit codes: 0 stopped as asked (with --once: all settled), 1 with --once: something failed or is held, 2 --check found
-faults, 3 another daemon has this root, 78 the configuration is wrong at start.
+faults, 3 another daemon has this root, 78 what no restart can mend: the configuration is wrong at start, or the
+journal is a newer mediad's.
 """
 
 import argparse
@@ -23,10 +24,11 @@ from mediad.errors import Bug, MediadError
 
 EX_CONFIG: Final = 78
 EX_RUNNING: Final = 3
+_EXITS: Final = {"daemon.running": EX_RUNNING, "journal.newer": EX_CONFIG}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    words = _parser().parse_args(argv)
+    words = command_line().parse_args(argv)
     if words.version:
         print(f"mediad {__version__}")  # noqa: T201 - the answer
         return 0
@@ -51,11 +53,11 @@ def _started(loaded: Loaded, words: argparse.Namespace) -> int:
             raise
         told = alone
     print(f"mediad: {told.what}. {told.remedy}", file=sys.stderr)  # noqa: T201 - the log may not be there
-    return EX_RUNNING if told.code == "daemon.running" else 1
+    return _EXITS.get(told.code, 1)
 
 
 def _live(loaded: Loaded, words: argparse.Namespace) -> int:
-    from mediad.daemon.house import live  # noqa: PLC0415 - --check and --version need none of what it imports
+    from mediad.daemon.life import live  # noqa: PLC0415 - --check and --version need none of what it imports
 
     return anyio.run(partial(live, loaded, once=words.once, root=words.root))
 
@@ -74,7 +76,7 @@ def _told(group: ExceptionGroup[Exception]) -> MediadError | None:
     return first if isinstance(first, MediadError) and not isinstance(first, Bug) else None
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mediad",
         description="Gets photos and videos safely onto your own hardware. `mediad --root ~/photos` is all it needs.",

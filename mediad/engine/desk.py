@@ -1,5 +1,6 @@
 """One stage's place in the engine: its runner's bell, who is being worked on, how fast it gets on."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,6 +39,9 @@ class Desk:
         self.closed = ""  # why its door is shut, when it was last asked
         self.has_left = False  # its last lot left somebody as they were
         self.rests_until = 0  # UTC ms
+        self.asked_at = (
+            math.inf
+        )  # since when its runner looks for work; monotonic, inf: it does not
 
     def ring(self) -> None:
         self.bell.set()

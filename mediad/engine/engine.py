@@ -5,6 +5,7 @@ The only place that logs a transition. Nothing here knows what a stage does; not
 problem in `status` that says so.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -86,6 +87,11 @@ class Engine:
     def rate(self, stage: str) -> float:
         desk = self._desks.get(stage)
         return desk.rate.per_minute(self._ports().clock.monotonic()) if desk else 0.0
+
+    def stuck(self, longer_than_s: float) -> list[str]:
+        """Runners that have been asking for work for so long: the journal or a door does not answer."""
+        since = self._ports().clock.monotonic() - longer_than_s
+        return [f"runner {name}" for name, desk in self._desks.items() if desk.asked_at < since]
 
     def wake(self) -> None:
         """Something may have changed: every runner looks at the journal again."""
@@ -210,11 +216,14 @@ class Engine:
         """
         room, place = self._limiter(desk.stage.pool), object()
         await room.acquire_on_behalf_of(place)
+        desk.asked_at = self._ports().clock.monotonic()
         try:
             lots, free_s = await self._due(desk)
         except BaseException:
             room.release_on_behalf_of(place)
             raise
+        finally:
+            desk.asked_at = math.inf
         for lot in lots:
             desk.busy.update(w.asset.id for w in lot)
             tasks.start_soon(self._lot_in_pool, desk, lot, room, place)
@@ -328,9 +337,13 @@ class Engine:
 
     def _committed(self, rows: Sequence[Committed]) -> None:
         """After the commit: one line a transition, and the runners whose states were entered wake."""
-        self.moves += len(rows)
+        self.moves += sum(not row.is_witness for row in rows)
         bound = log.bind()
         for row in rows:
+            if row.is_witness:
+                rungs = sorted({w.rung for w in row.evidence.witnesses})
+                bound.info("asset.witnessed", asset=row.asset, rungs=rungs)
+                continue
             say = bound.debug if row.evidence.kind == OFF else bound.info
             say(
                 "asset.moved",

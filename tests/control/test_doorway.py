@@ -47,3 +47,15 @@ def test_a_successors_socket_is_not_removed(tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as successor:
             successor.bind(str(path))
     assert path.exists()
+
+
+def test_a_door_that_systemd_opened_is_used_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "mediad.sock"
+    with socket.socket(socket.AF_UNIX) as made, socket.socket(socket.AF_UNIX) as client:
+        made.bind(str(path))
+        made.listen()
+        with listening(tmp_path / "another.sock", made) as door:
+            assert door is made
+            assert not door.getblocking()
+        client.connect(str(path))
+    assert [p.name for p in tmp_path.iterdir()] == ["mediad.sock"]

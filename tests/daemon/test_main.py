@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -153,3 +155,13 @@ def test_a_signal_while_it_still_wakes_up_ends_it_in_good_order(
     )
     done = subprocess.run([sys.executable, "-c", program], timeout=30, check=False)
     assert done.returncode == 0
+
+
+def test_a_journal_from_the_future_is_nothing_that_a_restart_could_mend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    with closing(sqlite3.connect(tmp_path / "state" / "journal.db")) as journal:
+        journal.execute("PRAGMA user_version = 9999")
+    assert main(["--root", str(tmp_path), "--once"]) == EX_CONFIG
+    assert "the journal is of edition 9999" in capsys.readouterr().err

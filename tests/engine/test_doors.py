@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import anyio
+
 from mediad.model import Asset
 from mediad.ports import Ports
 from mediad.stages.verdict import Leave, Verdict, Wait
@@ -102,3 +104,25 @@ async def test_what_is_left_leaves_the_others_of_its_lot_alone(tmp_path: Path) -
         await play.until_looked(3)
         await w.engine.until_quiet()
         assert await w.marks(assets) == ["intake.settled", "ready", "intake.settled"]
+
+
+async def test_a_runner_whose_door_does_not_answer_is_told_as_stuck(tmp_path: Path) -> None:
+    asked, answer = anyio.Event(), anyio.Event()
+
+    async def door(_: Ports) -> Wait | None:
+        asked.set()
+        await answer.wait()
+        return None
+
+    play = Play(door=door)
+    async with world(tmp_path, play) as w:
+        await w.drop("a.jpg")
+        w.engine.wake()
+        await asked.wait()
+        assert w.engine.stuck(60) == []
+        w.clock.advance(61)
+        assert w.engine.stuck(60) == ["runner settle"]
+        answer.set()
+        await play.until_looked(1)
+        await w.idle()
+        assert w.engine.stuck(60) == []
