@@ -307,6 +307,13 @@ _CODES: Final = "exit codes: 0 done; 1 the answer is no; 2 wrong usage or config
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
+    typed = next((w for w in argv if w in COMMANDS), None)
+    is_sure = typed is not None and _is_first(argv, typed)
+    return everything(typed if is_sure else None).parse_args(argv)
+
+
+def everything(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands, or of one."""
     parser = argparse.ArgumentParser(
         prog="mediactl",
         description="Ask and order a running mediad.",
@@ -316,11 +323,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--root", metavar="DIR", help="the daemon whose root this is")
     parser.add_argument("--socket", metavar="PATH", help="the daemon on this socket")
     parser.add_argument("--json", action="store_true", help="one JSON document and nothing else")
-    typed = next((w for w in argv if w in COMMANDS), None)
-    is_sure = typed is not None and _is_first(argv, typed)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
-        if not is_sure or name == typed:
+        if only in {None, name}:
             p = commands.add_parser(
                 name, help=command.what, description=command.what, epilog=f"example: {command.example}",
                 allow_abbrev=False,
@@ -328,7 +333,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             if command.setup:
                 command.setup(p)
             _everywhere(p)
-    return parser.parse_args(argv)
+    return parser
 
 
 def _is_first(argv: Sequence[str], typed: str) -> bool:
