@@ -6,6 +6,7 @@ phone is one problem with its remedy as long as it lasts, and when it is over th
 is away for a week costs a question a minute and nothing else.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
@@ -37,6 +38,7 @@ FILES: Final = "phone files"  # nor for these
 SET_UP_S: Final = 3600.0  # between two looks at the set-up when nobody changes it
 WORRIED_S: Final = 5.0  # while it is wrong: the person who mends it is waiting
 STUBBORN_S: Final = 60.0  # what a stage met and we cannot see is tried again so often
+AGAIN_S: Final = 1.0
 LONGEST_S: Final = 60.0  # between two tries while Syncthing does not answer
 
 HOUR_S: Final = 3600.0
@@ -90,6 +92,7 @@ class PhoneWatch:
         self._is_safe = False
         self._failures = 0
         self._unsafe: frozenset[str] = frozenset()  # codes of what is wrong with the set-up
+        self._again_at = math.inf  # when to look at the files once more
         self._news_at = self._set_up_at = self._failed_at = now
         self._sweep_at = now + self._settings.syncthing.sweep_seconds
 
@@ -156,7 +159,7 @@ class PhoneWatch:
             return self._failed_at + min(2.0 ** min(self._failures - 1, 30), LONGEST_S)
         if self._open(LINK):
             return self._news_at + WORRIED_S
-        return min(self._set_up_at, self._sweep_at)
+        return min(self._set_up_at, self._sweep_at, self._again_at)
 
     async def _look(self, fresh: frozenset[Reason]) -> None:
         reasons = fresh | self._owed
@@ -178,8 +181,9 @@ class PhoneWatch:
         is_wrong = bool(self._failures or self._open(LINK))
         if fresh & _OF_SET_UP or is_wrong or self._clock.monotonic() >= self._set_up_at:
             await self._look_at_set_up()
-        is_all = self._clock.monotonic() >= self._sweep_at
-        if self._is_safe and (is_all or reasons - _OF_NOTHING):
+        now = self._clock.monotonic()
+        is_all = now >= self._sweep_at
+        if self._is_safe and (is_all or now >= self._again_at or reasons - _OF_NOTHING):
             await self._look_at_files(all_of_them=is_all)
         self._clear_what_is_over()
         return self._is_safe
@@ -241,6 +245,9 @@ class PhoneWatch:
     async def _look_at_files(self, *, all_of_them: bool) -> None:
         link = await self._ports().phone.link()
         await self._tell_link(link)
+        # What is being looked at just now may be parked with an older answer, after we have passed it by.
+        is_busy = bool(self._engine.running("verify"))
+        self._again_at = self._clock.monotonic() + AGAIN_S if is_busy else math.inf
         seen = await self._sweep.look_ahead(link, all_of_them=all_of_them)
         roused = seen.freed + seen.changed
         if link.is_connected:

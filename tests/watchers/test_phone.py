@@ -24,6 +24,7 @@ from mediad.model import (
     SiteKey,
 )
 from mediad.ports import Heard, Indexed, PhoneLink, Ports, SetUp
+from mediad.stages.verdict import Wait
 from mediad.state import Lane, State
 from mediad.syncthing_events import MASK
 from mediad.testing.clock import StoppedClock
@@ -256,11 +257,13 @@ class Way:
 
 
 @asynccontextmanager
-async def way(folder: Path, *, running: bool = True, **settings: Any) -> AsyncIterator[Way]:
-    """`running`: the watch is at work; otherwise the test asks it itself."""
+async def way(
+    folder: Path, *, running: bool = True, verify: Play | None = None, **settings: Any
+) -> AsyncIterator[Way]:
+    """`running`: the watch is at work; otherwise the test asks it itself. `verify`: the engine is at work with it."""
     needs = frozenset({"syncthing", "pixel"})
-    verify = Play("verify", S.PLACED, S.ON_PHONE, needs=needs)
-    async with world(folder, verify, is_working=False) as w:
+    idle = Play("verify", S.PLACED, S.ON_PHONE, needs=needs)
+    async with world(folder, verify or idle, is_working=verify is not None) as w:
         it = Way(w, settings)
         async with anyio.create_task_group() as tasks:
             if running:
@@ -601,6 +604,32 @@ async def test_events_that_come_fast_do_not_keep_it_looking_all_the_time(tmp_pat
         looks = it.phone.calls["ahead"] - asked
         assert 10 <= looks <= 41
         assert (it.clock.monotonic() - began) / looks >= 0.25
+
+
+async def test_what_is_announced_while_a_lot_is_being_looked_at_is_looked_at_again_soon(
+    tmp_path: Path,
+) -> None:
+    """The lot's answer may be the older one, and nobody would look again for minutes."""
+    verify, go_on = Play("verify", S.PLACED, S.ON_PHONE), anyio.Event()
+    verify.rule = lambda _, __: Wait(it.clock.now() + LONG_MS, "not there yet")
+
+    async def is_slow(_: Sequence[Asset]) -> None:
+        await go_on.wait()
+
+    async with way(tmp_path, verify=verify) as it:
+        await it.settled()
+        await it.place(1)
+        verify.lot = is_slow
+        await it.w.journal.rouse(None, [S.PLACED])
+        it.w.engine.wake()
+        await it.until(lambda: it.w.engine.running("verify") == 1)
+        looks = len(verify.looks)
+        it.events.announces()
+        await it.settled()
+        go_on.set()
+        before = it.clock.monotonic()
+        await it.until(lambda: len(verify.looks) > looks)
+        assert it.clock.monotonic() - before <= 5
 
 
 # -- what the phone did -----------------------------------------------------------------------------
