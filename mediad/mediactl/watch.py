@@ -109,6 +109,6 @@ def logs(client: Client, words: argparse.Namespace) -> int:
 
 def _log_line(line: Mapping[str, Any]) -> str:
     level = str(line.get("level", ""))
-    rest = " ".join(f"{k}={clean(v)}" for k, v in line.items() if k not in _OWN)
+    rest = " ".join(f"{k}={clean(v)}" for k, v in line.items() if k not in _OWN and v is not None)
     head = f"{line.get('ts', '')} {level:<8} {clean(line.get('event', ''))}"
     return f"{paint(head, _COLOURS[level]) if level in _COLOURS else head} {rest}".rstrip()

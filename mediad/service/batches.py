@@ -247,7 +247,10 @@ def _still_missing(
     assert not isinstance(entry, MediadError)  # noqa: S101 - for the type checker: just looked at
     assert not isinstance(sighting, MediadError)  # noqa: S101 - as above
     finding = judge(placement, entry, sighting, short)
-    if finding.truth is Truth.CONFIRMED:
+    if finding.truth in {
+        Truth.CONFIRMED,
+        Truth.FREED,
+    }:  # it has it, or had it: nothing more is to come
         return None
     return _missing(member, placement, finding.truth, finding.why)
 

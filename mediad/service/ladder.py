@@ -119,7 +119,7 @@ def _latest(asset: Asset, rung: Rung) -> Mapping[OriginalId, Witness]:
 
 _SAID: Final = {
     Rung.INDEXED: "Syncthing on this machine lists exactly these bytes, seen {at}",
-    Rung.PHONE_HAS: "the phone has these bytes, seen {at} ({how})",
+    Rung.PHONE_HAS: "the phone {has} these bytes, seen {at} ({how})",
     Rung.PHONE_HASH: "the helper on the phone has hashed the file there, the same bytes, seen {at}",
     Rung.PHONE_FREED: "the phone has removed its copy since, seen {at}",
     Rung.PHONE_CHANGED: "the phone has other bytes under that name since, seen {at}",
@@ -131,11 +131,12 @@ def sentences(asset: Asset) -> Iterator[str]:
     files = _files(asset)
     if not files:
         return
+    is_over = any(w.rung in {Rung.PHONE_FREED, Rung.PHONE_CHANGED} for w in asset.witnesses)
     for rung, text in _SAID.items():
         seen = _latest(asset, rung)
         having = [seen[original] for original in files if original in seen]
         if having:
             last = max(having, key=lambda w: w.at)
             some = f" ({len(having)} of {len(files)} files)" if len(having) < len(files) else ""
-            yield text.format(at=iso(last.at), how=last.how) + some
+            yield text.format(has="had" if is_over else "has", at=iso(last.at), how=last.how) + some
     yield f"Google Photos: {google(asset)}"

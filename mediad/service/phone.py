@@ -77,11 +77,10 @@ class PhoneDesk:
             doc["findings"] = [finding("syncthing.off", said, level="warning", remedy=remedy)]
             return doc
         findings: list[FindingDoc] = []
-        set_up = await _tried(self._parts.ports().phone.set_up, findings)
-        link = await _tried(self._parts.ports().phone.link, findings)
-        if set_up:
+        phone = self._parts.ports().phone
+        if set_up := await _tried(phone.set_up, findings):
             self._tell_set_up(set_up, doc, findings)
-        if link:
+        if link := await _tried(phone.link, findings):
             _tell_link(link, doc, findings)
         self._add_problems(findings)
         faults = [f for f in findings if f["level"] == "fault"]

@@ -233,7 +233,7 @@ def _where(doc: AssetDoc) -> Iterator[str]:
     if doc["duplicate_of"] is not None:
         yield f"it is an exact duplicate of asset {doc['duplicate_of']}"
     for copy in doc["copies"]:
-        if copy["site"] != Site.SPOOL:
+        if copy["site"] not in {Site.SPOOL, Site.PHONE}:  # of the phone its own rungs tell
             yield f"{copy['site']} holds its bytes as {copy['key']}, seen {copy['verified_at']}"
     for rendition in doc["renditions"]:
         yield f"{rendition['site']} holds a rendition ({rendition['recipe']}) as {rendition['key']}"

@@ -213,7 +213,7 @@ async def test_explain_and_list_tell_the_rung_and_what_is_not_proven(tmp_path: P
         await witnessed(t.world, asset, Rung.PHONE_FREED)
         story = (await t.type("explain", "a.jpg")).out
         line = (await t.type("list")).out
-    assert "the phone has these bytes, seen" in story
+    assert "the phone had these bytes, seen" in story
     assert "Google Photos: not proven" in story
     assert "- -> -" not in story
     assert "witness" in story

@@ -11,8 +11,10 @@ from mediad.errors import NeedsOperator, Refused, Retryable
 from mediad.journal import Park
 from mediad.model import AssetId, BatchId, Place, Rung, Site, SiteKey
 from mediad.policy.problems import Problem
+from mediad.ports import PhoneLink
 from mediad.state import Lane, State
 from mediad.testing.files import digest_of
+from mediad.testing.phone import MemoryPhone
 from tests.service.phone_lane import URL, sent, taken, whole, witnessed
 from tests.service.world import World, a_world
 
@@ -137,7 +139,9 @@ async def test_refreshing_says_what_is_missing_and_tries_again_what_was_given_up
         w.phone.fetches = False
         late, given_up = await sent(w, "late.jpg", b"late"), await sent(w, "no.jpg", b"no")
         await sent(w, "there.jpg", b"there")
-        w.phone.fetch("there.jpg")
+        await sent(w, "freed.jpg", b"freed")
+        w.phone.fetch("there.jpg", "freed.jpg")
+        w.phone.delete("freed.jpg")
         due = w.clock.now() + 3_600_000
         await w.journal.park(
             [
@@ -147,8 +151,9 @@ async def test_refreshing_says_what_is_missing_and_tries_again_what_was_given_up
         )
         w.phone.scanned.clear()
         doc = await w.service.phone.batches.refresh(ONE)
-    assert (doc["retried"], doc["roused"], doc["scanned"]) == (1, 1, 3)
-    assert [set(keys) for keys in w.phone.scanned] == [{"late.jpg", "no.jpg", "there.jpg"}]
+    assert (doc["retried"], doc["roused"], doc["scanned"]) == (1, 1, 4)
+    [keys] = w.phone.scanned
+    assert set(keys) == {"late.jpg", "no.jpg", "there.jpg", "freed.jpg"}
     assert {(m["key"], m["truth"]) for m in doc["missing"]} == {
         ("late.jpg", "on its way to the phone"),
         ("no.jpg", "on its way to the phone"),
@@ -177,6 +182,7 @@ async def test_an_asset_tells_the_rung_it_stands_on_and_never_more(tmp_path: Pat
         asset = await sent(w, "a.jpg", b"one")
         indexed = (await w.service.explain(str(asset)))["phone"]
         await witnessed(w, asset, Rung.PHONE_HAS, how="availability")
+        there = "\n".join((await w.service.explain(str(asset)))["story"])
         await witnessed(w, asset, Rung.PHONE_FREED)
         doc = await w.service.explain(str(asset))
         [line] = (await w.service.assets(stage="", state="", since=None, cursor=None, limit=9))[
@@ -187,8 +193,9 @@ async def test_an_asset_tells_the_rung_it_stands_on_and_never_more(tmp_path: Pat
     assert indexed["google"] == "not proven"
     assert doc["phone"]["rung"] == line["phone"] == "phone-freed"
     assert [x["rung"] for x in doc["phone"]["witnesses"]] == ["indexed", "phone-has", "phone-freed"]
+    assert "the phone has these bytes, seen" in there
     story = "\n".join(doc["story"])
-    assert "the phone has these bytes, seen" in story
+    assert "the phone had these bytes, seen" in story
     assert "the phone has removed its copy since" in story
     assert "Google Photos: not proven" in story
 
@@ -304,6 +311,23 @@ async def test_each_broken_set_up_is_a_finding_of_its_own_with_its_remedy(
     assert (doc["state"], doc["ok"]) == ("down", False)
     assert code in [f["code"] for f in doctor["findings"]]
     assert not doctor["ok"]
+
+
+class Lost(MemoryPhone):
+    """Syncthing answers, and has no such folder."""
+
+    async def link(self) -> PhoneLink:
+        raise NeedsOperator("no such folder", code="syncthing.folder_missing", site="syncthing")
+
+
+async def test_a_fault_is_one_finding_however_many_meet_it(tmp_path: Path) -> None:
+    async with a_world(tmp_path, URL, is_working=False) as w:
+        w.phone = Lost(w.files, w.clock, folder=replace(w.phone.folder, id=""))
+        w.problems.report(Problem("syncthing.folder_missing", "gone", 1, "make it", "syncthing"))
+        doc = await w.service.phone.diagnostics()
+        doctor = await w.service.doctor()
+    for findings in (doc["findings"], doctor["findings"]):
+        assert [f["code"] for f in findings].count("syncthing.folder_missing") == 1
 
 
 async def test_no_key_is_ever_told(tmp_path: Path) -> None:
