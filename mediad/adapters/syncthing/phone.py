@@ -22,6 +22,7 @@ from mediad.errors import MediadError, Retryable
 from mediad.model import Place, Site, SiteKey
 from mediad.ports import Change, Clock, Entry, Heard, Indexed, PhoneLink, SetUp
 
+HASHING: Final = 2  # files read at once: more would only seek
 SUBS: Final = 50  # names in one scan
 PAGE: Final = 1000
 PAGES: Final = 1000  # a million names: beyond that a lane would not be the trouble
@@ -48,6 +49,7 @@ class SyncthingPhone:
         self._setting_up = SettingUp(self._client, self._finder, settings, self._root)
         self._probe = Probe(self.scan, self.indexed, clock, self._root)
         self._scanning = anyio.Lock()
+        self._hashing = anyio.CapacityLimiter(HASHING)
         self._heard: Heard | None = None
 
     def hear(self, heard: Heard) -> None:
@@ -106,7 +108,11 @@ class SyncthingPhone:
             return True
         try:
             return await to_thread.run_sync(
-                blocks.makes, self._path_of(place), entry.size, entry.blocks_hash
+                blocks.makes,
+                self._path_of(place),
+                entry.size,
+                entry.blocks_hash,
+                limiter=self._hashing,
             )
         except OSError as error:
             raise Retryable(
