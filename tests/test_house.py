@@ -71,6 +71,7 @@ def test_each_stage_file_is_a_row_of_the_law() -> None:
         "lots",
         "finding",
         "placing",
+        "listing",
     }
     assert files <= set(STAGE_ORDER)
 

@@ -10,11 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mediad.errors import MediadError, Refused
-from mediad.model import Asset, Copy, Evidence, Place, Site
-from mediad.policy.deletion import COUNTED, Warrant, warrant_for_duplicate, warrant_for_spool
+from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
+from mediad.model import Asset, Copy, Evidence, OriginalId, Place, Placement, Site
+from mediad.policy.deletion import (
+    ANNOUNCED,
+    COUNTED,
+    Warrant,
+    warrant_for_duplicate,
+    warrant_for_spool,
+)
+from mediad.policy.phone import Truth, judge
 from mediad.ports import Ports, Sighting
 from mediad.stages import lots
+from mediad.stages.listing import files_of, listed, places_of
 from mediad.stages.verdict import Act, Done, Refuse, Stage, Verdict, Wait
 from mediad.state import State
 
@@ -30,20 +38,24 @@ class Facts:
     min_copies: int
     required: frozenset[Site]
     remembered: tuple[Copy, ...] = ()  # the copies that were verified once
-    fresh: tuple[Copy, ...] = ()  # those of them that were read back just now
+    fresh: tuple[
+        Copy, ...
+    ] = ()  # those of them that were read back just now, or are announced by the phone
+    sent: tuple[Placement, ...] = ()  # what of them went to the phone
 
 
 async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
     sights = await lots.sight(io.files, [_going(a) for a in assets])
-    remembered = [await _remembered(a, io) for a in assets]
+    holders = [await _holder(a, io) for a in assets]
     facts = [
-        s if isinstance(s, MediadError) else _facts(a, s, r, io)
-        for a, s, r in zip(assets, sights, remembered, strict=True)
+        s if isinstance(s, MediadError) else _facts(a, s, h, io)
+        for a, s, h in zip(assets, sights, holders, strict=True)
     ]
     asked = lots.each(_asked, facts)
     places = lots.each(lambda copies: [c.place for c in copies], asked)
     read = await lots.read_back(io.files, places)
-    return lots.each(lambda pair: _verified(*pair), lots.pair(facts, read))
+    verified = lots.each(lambda pair: _verified(*pair), lots.pair(facts, read))
+    return await _with_phone(verified, io)
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
@@ -56,7 +68,7 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
     try:
         warrant = _warrant(asset, facts)
     except Refused as refused:
-        spoilt = [c.place for c in facts.remembered if not _is_confirmed(c, facts)]
+        spoilt = [c.place for c in _readable(facts) if not _is_confirmed(c, facts)]
         if not spoilt:
             return Wait(facts.now + DAY_MS, refused.what)
         return Refuse(
@@ -86,14 +98,12 @@ def _going(asset: Asset) -> list[Place]:
     return [Place(Site.SPOOL, o.spool_key) for o in asset.originals if o.digest]
 
 
-async def _remembered(asset: Asset, io: Ports) -> tuple[Copy, ...]:
-    """Where the bytes were verified once: the asset's own copies, or those of the asset it is a duplicate of."""
-    holder = await io.ledger.asset(asset.keeper) if asset.keeper is not None else asset
-    copies = holder.copies if holder else ()
-    return tuple(c for c in copies if c.place.site in COUNTED)
+async def _holder(asset: Asset, io: Ports) -> Asset | None:
+    """Whose copies count: its own, or those of the asset it is a duplicate of."""
+    return await io.ledger.asset(asset.keeper) if asset.keeper is not None else asset
 
 
-def _facts(asset: Asset, sights: lots.Seen, remembered: tuple[Copy, ...], io: Ports) -> Facts:
+def _facts(asset: Asset, sights: lots.Seen, holder: Asset | None, io: Ports) -> Facts:
     settings, now = io.settings, io.clock.now()
     going = _going(asset)
     if _is_duplicate(asset):
@@ -109,13 +119,23 @@ def _facts(asset: Asset, sights: lots.Seen, remembered: tuple[Copy, ...], io: Po
         due=since + patience,
         min_copies=settings.safety.min_copies,
         required=frozenset() if "archive" in settings.off() else frozenset({Site.ARCHIVE}),
-        remembered=remembered,
+        remembered=tuple(c for c in holder.copies if c.place.site in COUNTED) if holder else (),
+        sent=holder.placements if holder else (),
     )
 
 
 def _asked(facts: Facts) -> tuple[Copy, ...]:
     """Nothing is read before its time: a read-back of the archive is not free."""
-    return facts.remembered if facts.there and facts.now >= facts.due else ()
+    return _readable(facts) if _is_due(facts) else ()
+
+
+def _is_due(facts: Facts) -> bool:
+    return bool(facts.there) and facts.now >= facts.due
+
+
+def _readable(facts: Facts) -> tuple[Copy, ...]:
+    """What lies in the shared folder says nothing of the phone, and is meant to go from there one day."""
+    return tuple(c for c in facts.remembered if c.place.site is not Site.PHONE)
 
 
 def _verified(facts: Facts, read: Sequence[Sighting | None]) -> Facts:
@@ -125,6 +145,46 @@ def _verified(facts: Facts, read: Sequence[Sighting | None]) -> Facts:
         if s is not None and s.digest == c.digest
     ]
     return replace(facts, fresh=tuple(fresh))
+
+
+async def _with_phone(facts: Sequence[Facts | MediadError], io: Ports) -> list[Facts | MediadError]:
+    """With the copies that the phone announces at this moment. A phone that cannot be asked has none."""
+    if "verify" in io.settings.off():
+        return list(facts)
+    asked = [() if isinstance(f, MediadError) else _on_phone(f) for f in facts]
+    if not any(asked):
+        return list(facts)
+    try:
+        confirmed = await _confirmed([p for ps in asked for p in ps], io)
+    except (Retryable, NeedsOperator, Refused):
+        return list(facts)
+    return lots.each(lambda f: _announced(f, confirmed), facts)
+
+
+def _on_phone(facts: Facts) -> tuple[Placement, ...]:
+    keys = {c.place.key for c in facts.remembered if c.place.site is Site.PHONE}
+    return tuple(p for p in facts.sent if p.key in keys) if _is_due(facts) else ()
+
+
+async def _confirmed(sent: Sequence[Placement], io: Ports) -> frozenset[tuple[OriginalId, Place]]:
+    link = await io.phone.link()
+    seen = await lots.sight(io.files, [[p] for p in places_of(sent)])
+    files = lots.each(lambda pair: files_of([pair[0]], pair[1]), lots.pair(list(sent), seen))
+    return frozenset(
+        (f.placement.original, f.place)
+        for group in await listed(files, io)
+        for f in (() if isinstance(group, MediadError) else group)
+        if judge(f.placement, f.said, f.there, link.short).truth is Truth.CONFIRMED
+    )
+
+
+def _announced(facts: Facts, confirmed: frozenset[tuple[OriginalId, Place]]) -> Facts:
+    there = tuple(
+        replace(c, verified_at=facts.now, method=ANNOUNCED)
+        for c in facts.remembered
+        if (c.original, c.place) in confirmed
+    )
+    return replace(facts, fresh=(*facts.fresh, *there))
 
 
 # -- what it means ------------------------------------------------------------------------------

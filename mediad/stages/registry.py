@@ -2,12 +2,27 @@
 
 from typing import Any, Final
 
-from mediad.stages import archive, clean, compress, hash, settle, sort  # noqa: A004 - its name in the law
+from mediad.stages import (
+    archive,
+    batch,
+    clean,
+    compress,
+    hash,  # noqa: A004 - its name in the law
+    place,
+    release,
+    settle,
+    sort,
+    verify,
+)
 from mediad.stages.verdict import Stage
 
 STAGES: Final[tuple[Stage[Any], ...]] = (
     settle.STAGE,
     hash.STAGE,
+    batch.STAGE,
+    place.STAGE,
+    verify.STAGE,
+    release.STAGE,
     archive.STAGE,
     compress.STAGE,
     sort.STAGE,

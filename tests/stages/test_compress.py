@@ -32,6 +32,7 @@ from mediad.testing import Killed, Power
 from mediad.testing.clock import StoppedClock
 from mediad.testing.encoder import MemoryEncoder
 from mediad.testing.files import MemoryFiles, digest_of
+from mediad.testing.phone import MemoryPhone
 
 YEARS = 365 * 86_400_000
 BIG = 1_000_000
@@ -56,8 +57,9 @@ class World:
     def ports(self) -> Ports:
         compress = {"min_saving": self.min_saving}
         settings = Settings.model_validate({"root": "/nowhere", "compress": compress})
+        phone = MemoryPhone(self.files, self.clock)
         return Ports(
-            self.clock, self.files, INSPECTOR, self.encoder, LEDGER, settings
+            self.clock, self.files, INSPECTOR, self.encoder, LEDGER, phone, settings
         )  # fmt: skip
 
     def asset(

@@ -18,13 +18,27 @@ from mediad.journal import Arrival, Journal, Standing
 from mediad.model import Asset, AssetId, Captured, Inspection, Media, Place, Site, SiteKey
 from mediad.policy.breaker import Toll
 from mediad.ports import Encoder, Judgement, Ports, Recipe
-from mediad.stages import archive, clean, hash, settle, sort  # noqa: A004 - its name in the law
+from mediad.stages import (
+    archive,
+    batch,
+    clean,
+    hash,  # noqa: A004 - its name in the law
+    place,
+    release,
+    settle,
+    sort,
+    verify,
+)
 from mediad.stages.verdict import Stage, Verdict
 from mediad.state import WHEN_OFF, State
 from mediad.testing.clock import StoppedClock
 from mediad.testing.files import MemoryFiles
+from mediad.testing.phone import MemoryPhone
 
-OURS: tuple[Stage[Any], ...] = (settle.STAGE, hash.STAGE, archive.STAGE, sort.STAGE, clean.STAGE)
+TAKE: tuple[Stage[Any], ...] = (settle.STAGE, hash.STAGE)
+PHONE: tuple[Stage[Any], ...] = (batch.STAGE, place.STAGE, verify.STAGE, release.STAGE)
+OURS: tuple[Stage[Any], ...] = (*TAKE, *PHONE, archive.STAGE, sort.STAGE, clean.STAGE)
+LINKED: Mapping[str, object] = {"url": "http://127.0.0.1:8384"}  # without it the phone lane is off
 ROOT = Path("/nowhere")
 T = 4_102_444_800_000  # about when the clock starts
 
@@ -75,16 +89,28 @@ class World:
         self.clock = clock
         self.journal = journal
         self.files = MemoryFiles(clock)
+        self.phone = MemoryPhone(self.files, clock)
         self.inspector = PlainInspector(self.files)
         self.settings = settings
         self.down: list[str] = []
 
     def ports(self) -> Ports:
         return Ports(
-            self.clock, self.files, self.inspector, NoEncoder(), self.journal, self.settings
+            self.clock,
+            self.files,
+            self.inspector,
+            NoEncoder(),
+            self.journal,
+            self.phone,
+            self.settings,
         )
 
     # -- what people do -----------------------------------------------------------------------------
+
+    def configure(self, section: str, **said: object) -> None:
+        """Another configuration from now on, for the stages; what is off stays as it was."""
+        now = getattr(self.settings, section).model_copy(update=said)
+        self.settings = self.settings.model_copy(update={section: now})
 
     async def drop(self, key: str, content: str, *, arrive: bool = True) -> AssetId | None:
         """A file appears in incoming, and unless told otherwise the watcher sees it."""
@@ -115,14 +141,21 @@ class World:
             moved = [await self._turn(lots, stage) for stage in chosen]
             if any(moved):
                 continue
-            dues = [await self.journal.next_due(s.at) for s in chosen]
+            dues = [await self._due(stage) for stage in chosen]
             due = min((d for d in dues if d is not None), default=None)
             if due is None or due > until or self.down:
                 return
             self.clock.advance(max(0.001, (due - self.clock.now()) / 1000))
 
+    async def _due(self, stage: Stage[Any]) -> int | None:
+        due = await self.journal.next_due(stage.at)
+        shut = await stage.door(self.ports()) if stage.door and due is not None else None
+        return shut.until if shut else due
+
     async def _turn(self, lots: Lots, stage: Stage[Any]) -> int:
-        page = await self.journal.work(stage.at, self.clock.now(), 256)
+        if stage.door and await stage.door(self.ports()):
+            return 0
+        page = await self.journal.work(stage.at, self.clock.now(), stage.lot_files)
         return await lots.work(Desk(stage), page) if page else 0
 
     async def _halt(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -12,7 +12,7 @@ from mediad.config import Settings
 from mediad.errors import MediadError, NeedsOperator
 from mediad.journal import Journal
 from mediad.model import Site, SiteKey
-from mediad.ports import Found, Ports
+from mediad.ports import Found
 from mediad.state import State
 from mediad.testing.clock import StoppedClock
 from mediad.watchers.incoming import GAP_S, PRUNE_S, scan, watch
@@ -85,8 +85,7 @@ class Watching:
 async def watching(w: World, pile: Pile, **ingest: object) -> AsyncIterator[Watching]:
     clock = PatientClock()
     settings = Settings.model_validate({"root": "/nowhere", "ingest": ingest})
-    ports = w.ports()
-    here = Ports(clock, ports.files, ports.inspector, ports.encoder, ports.ledger, settings)
+    here = replace(w.ports(), clock=clock, settings=settings)
     it = Watching(pile, clock)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch, pile, w.journal, clock, lambda: here, it.hear)

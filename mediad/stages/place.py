@@ -1,0 +1,158 @@
+"""
+Place: the files of a batch lie in the shared folder under their names, and Syncthing here lists exactly these bytes.
+
+Whole or not at all, by a second name or a verified copy; then Syncthing is told of just these names. What it lists is
+bound to what was read back: from then on its version of a file stands for these bytes and no others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from mediad.errors import MediadError
+from mediad.model import Asset, Digest, Evidence, Place, Rung, Witness
+from mediad.policy.sending import placements, sources
+from mediad.ports import Ports, Put
+from mediad.stages import lots
+from mediad.stages.listing import Files, bound, files_of, have_scanned, listed, places_of
+from mediad.stages.verdict import Act, Ask, Done, Refuse, Stage, Verdict
+from mediad.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    files: Files
+    now: int
+
+
+class At(NamedTuple):
+    """A file of the lot."""
+
+    asset: int
+    file: int
+
+
+async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
+    wanted = [placements(a) for a in assets]
+    seen = await lots.read_back(io.files, [places_of(ps) for ps in wanted])
+    files = lots.each(lambda pair: files_of(*pair), lots.pair(wanted, seen))
+    files = await _with_sources(assets, files, io)
+    # What is not whole yet is no question for Syncthing.
+    whole = lots.each(lambda fs: fs if all(f.there for f in fs) else (), files)
+    known = await bound(await listed(whole, io), io)
+    now = io.clock.now()
+    return lots.each(lambda p: Facts(p[1] or p[0], now), lots.pair(files, known))
+
+
+def decide(asset: Asset, facts: Facts) -> Verdict:
+    if not facts.files:
+        return Refuse(
+            "phone.no_batch",
+            f"{asset.name} is in no batch: that stage was skipped, so its files have no names on the phone",
+            f"`mediactl skip {asset.id} --stage place --why …`, then verify, to leave the phone out for it",
+        )
+    if taken := next((f for f in facts.files if f.is_other), None):
+        return Refuse(
+            "phone.taken",
+            f"other bytes lie under pixel_sync/{taken.placement.key}, the name given to a file of {asset.name};"
+            " nothing was overwritten",
+            "look at that file; move it out of pixel_sync, then `mediactl retry`",
+        )
+    absent = [f for f in facts.files if f.there is None]
+    if lost := next((f for f in absent if f.source is None), None):
+        return Ask(
+            "phone.lost",
+            f"no good copy of what was to go to the phone as {lost.placement.key} is to be found: is there a backup?",
+            f"`mediactl explain {asset.id}` says where it was; put it back there, then `mediactl retry`",
+        )
+    if absent:
+        return Act(f"place {asset.name} in pixel_sync as {facts.files[0].placement.key}")
+    if not all(f.entry for f in facts.files):
+        return Act(f"have Syncthing look at {facts.files[0].placement.key}")
+    return Done(_evidence(facts), State.PLACED)
+
+
+async def act(
+    assets: Sequence[Asset],  # noqa: ARG001 - the facts say it all
+    facts: Sequence[Facts],
+    io: Ports,
+) -> Sequence[MediadError | None]:
+    errors = await lots.place_each(io.files.link, [_puts(f) for f in facts])
+    fresh = [
+        () if e else tuple(f for f in fs.files if f.entry is None)
+        for fs, e in zip(facts, errors, strict=True)
+    ]
+    answers = await have_scanned(fresh, io)
+    return [lots.look_again(e or a) for e, a in zip(errors, answers, strict=True)]
+
+
+# -- what is seen -------------------------------------------------------------------------------
+
+
+async def _with_sources(
+    assets: Sequence[Asset], files: Sequence[Files | MediadError], io: Ports
+) -> list[Files | MediadError]:
+    """For what is not there yet, the first place that gives back the right bytes."""
+    wanted: dict[At, Digest] = {}
+    places: dict[At, tuple[Place, ...]] = {}
+    for n, (asset, group) in enumerate(zip(assets, files, strict=True)):
+        for m, file in enumerate(() if isinstance(group, MediadError) else group):
+            if file.there is None:
+                placement = file.placement
+                wanted[At(n, m)] = placement.digest
+                places[At(n, m)] = sources(asset, placement.original, placement.digest)
+    good = await _first_good(wanted, places, io)
+    return [
+        g
+        if isinstance(g, MediadError)
+        else tuple(replace(f, source=good.get(At(n, m))) for m, f in enumerate(g))
+        for n, g in enumerate(files)
+    ]
+
+
+async def _first_good(
+    wanted: Mapping[At, Digest], places: Mapping[At, tuple[Place, ...]], io: Ports
+) -> dict[At, Place]:
+    found: dict[At, Place] = {}
+    for nth in range(max(map(len, places.values()), default=0)):
+        asked = {at: ps[nth] for at, ps in places.items() if at not in found and nth < len(ps)}
+        read = await io.files.read_back(list(asked.values())) if asked else ()
+        for (at, place), seen in zip(asked.items(), read, strict=True):
+            if seen and not isinstance(seen, MediadError) and seen.digest == wanted[at]:
+                found[at] = place
+    return found
+
+
+# -- what it means ------------------------------------------------------------------------------
+
+
+def _puts(facts: Facts) -> list[Put]:
+    return [
+        Put(f.source, f.place, f.placement.digest, f.placement.mtime_ns, f.placement.size)
+        for f in facts.files
+        if f.there is None and f.source is not None
+    ]
+
+
+def _evidence(facts: Facts) -> Evidence:
+    placed = tuple(f.bound for f in facts.files)
+    return Evidence(
+        "indexed",
+        facts.now,
+        placements=placed,
+        witnesses=tuple(
+            Witness(p.original, Rung.INDEXED, facts.now, "index", {"version": p.version})
+            for p in placed
+        ),
+    )
+
+
+STAGE: Final = Stage(
+    "place",
+    frozenset({State.BATCHED}),
+    "copy",
+    look,
+    decide,
+    act,
+    needs=frozenset({"syncthing", "phone"}),
+)
