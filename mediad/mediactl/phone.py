@@ -197,7 +197,8 @@ def _set_up(client: Client, words: argparse.Namespace) -> int:
         document(doc)
     else:
         _findings(doc["findings"])
-        say(clean(doc["ask"]))
+        if not (doc["probe"] and doc["probe"]["answer"] == "honoured"):
+            say(clean(doc["ask"]))
         if doc["probe"]:
             say(f"probe: {doc['probe']['answer']}: {clean(doc['probe']['said'])}")
     is_kept = doc["probe"] is None or doc["probe"]["answer"] == "honoured"

@@ -151,7 +151,9 @@ class Batches:
             "name": name_of(row.id),
             "made_at": iso(row.made_at),
             "state": state,
-            "reason": next((f["why"] for f in files if f["state"] == state and f["why"]), ""),
+            "reason": ""
+            if state in _WORDS.values()
+            else next((f["why"] for f in files if f["state"] == state and f["why"]), ""),
             "counts": {s: counts[s] for s in ORDER if counts[s]},
             "bytes": sum(f["size"] for f in files),
             "files": files,

@@ -51,6 +51,18 @@ async def test_a_batch_says_how_far_it_is(tmp_path: Path, then: State, state: st
         assert (await w.service.phone.batches.one(ONE))["state"] == state
 
 
+async def test_a_verified_batch_needs_no_reason_though_its_files_wait_to_leave(
+    tmp_path: Path,
+) -> None:
+    async with a_world(tmp_path, URL, is_working=False) as w:
+        asset = await sent(w, "a.jpg", b"one", then=S.ON_PHONE)
+        park = Park(asset, Lane.PHONE, "waiting", w.clock.now() + 1000, "the phone still has it")
+        await w.journal.park([park])
+        doc = await w.service.phone.batches.one(ONE)
+    assert (doc["state"], doc["reason"]) == ("verified", "")
+    assert doc["files"][0]["why"] == "the phone still has it"
+
+
 @pytest.mark.parametrize(
     ("mark", "code", "state"),
     [
