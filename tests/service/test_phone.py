@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from mediad.errors import NeedsOperator, Refused, Retryable
@@ -118,6 +119,19 @@ async def test_pages_of_batches_lead_to_the_first(tmp_path: Path) -> None:
                 break
             before = BatchId(int(page["cursor"]))
     assert seen == [5, 4, 3, 2, 1]
+
+
+async def test_a_closed_door_is_told_of_and_keeps_no_run_open(tmp_path: Path) -> None:
+    async with a_world(tmp_path, URL) as w:
+        w.dropped = ["a.jpg"]
+        number = await w.service.run(None)
+        with anyio.fail_after(10):
+            await w.until_run_is_over()
+        [run] = await w.service.runs()
+        [batch] = [s for s in await w.service.stages() if s["name"] == "batch"]
+    assert (run["id"], run["state"], run["counts"]["arrived"]) == (number, "finished", 1)
+    assert (batch["state"], batch["ready"]) == ("on", 1)
+    assert batch["why"] == "another batch is on its way"
 
 
 async def test_a_batch_that_nobody_made_is_unknown(tmp_path: Path) -> None:

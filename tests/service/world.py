@@ -37,6 +37,10 @@ async def _act(lot: Sequence[Asset], _: Sequence[None], __: Ports) -> Sequence[M
     return [None for _ in lot]
 
 
+async def _shut(io: Ports) -> Wait:
+    return Wait(io.clock.now() + 60_000, "another batch is on its way")
+
+
 def _stage(name: str, at: State, then: State) -> Stage[None]:
     def decide(asset: Asset, _: None) -> Verdict:
         if name == "archive" and asset.name.startswith(HELD):
@@ -57,7 +61,7 @@ def _stage(name: str, at: State, then: State) -> Stage[None]:
 STAGES = (
     _stage("settle", State.SEEN, State.SETTLED),
     _stage("hash", State.SETTLED, State.HASHED),
-    _stage("batch", State.PHONE_DUE, State.BATCHED),
+    replace(_stage("batch", State.PHONE_DUE, State.BATCHED), door=_shut),
     _stage("place", State.BATCHED, State.PLACED),
     _stage("verify", State.PLACED, State.ON_PHONE),
     _stage("release", State.ON_PHONE, State.RELEASED),
