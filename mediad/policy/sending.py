@@ -27,14 +27,12 @@ class Sent(NamedTuple):
 
 def sent(asset: Asset, *, renditions: bool) -> tuple[Sent, ...]:
     """What goes, sidecars and all; `renditions`: where there is one, it stands for its original."""
-    found = []
-    for original in taken(asset):
-        made = [r for r in asset.renditions if r.original == original.id] if renditions else []
-        if made:
-            found.append(Sent(original, made[-1].digest, made[-1].size, made[-1]))
-        elif original.digest:
-            found.append(Sent(original, original.digest, original.size))
-    return tuple(found)
+    made = {r.original: r for r in asset.renditions} if renditions else {}
+    return tuple(
+        Sent(o, r.digest, r.size, r) if (r := made.get(o.id)) else Sent(o, o.digest, o.size)
+        for o in taken(asset)
+        if o.digest
+    )
 
 
 def placement_of(asset: Asset, original: OriginalId) -> Placement | None:

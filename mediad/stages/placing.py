@@ -70,7 +70,7 @@ def judge(
 
 
 def source_of(asset: Asset, original: Original, target: Site) -> Place:
-    """Where the bytes are taken from: our working copy, or else any other verified copy."""
+    """Where the bytes are taken from: our working copy, else another verified copy; what the phone is shown, last."""
     spool = Place(Site.SPOOL, original.spool_key)
     others = _sources(asset, original, target)
     return others[0] if others and spool not in others else spool
@@ -84,7 +84,8 @@ def is_lost(asset: Asset, found: Found, target: Site) -> bool:
 
 def _sources(asset: Asset, original: Original, target: Site) -> list[Place]:
     copies = [c.place for c in asset.copies if c.original == original.id]
-    return [p for p in copies if p.site not in {target, Site.DUPLICATES, Site.QUARANTINE}]
+    usable = [p for p in copies if p.site not in {target, Site.DUPLICATES, Site.QUARANTINE}]
+    return sorted(usable, key=lambda place: place.site is Site.PHONE)
 
 
 def copies_of(

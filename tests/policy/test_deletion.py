@@ -1,5 +1,6 @@
 """Guards that no file goes whose bytes were not just now read back elsewhere."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -10,17 +11,25 @@ from mediad.errors import Refused
 from mediad.model import (
     Asset,
     AssetId,
+    BatchId,
     Copy,
     Digest,
     Kind,
     Original,
     OriginalId,
     Place,
+    Placement,
     Role,
     Site,
     SiteKey,
 )
-from mediad.policy.deletion import COUNTED, warrant_for_duplicate, warrant_for_spool
+from mediad.policy.deletion import (
+    COUNTED,
+    KEPT,
+    warrant_for_duplicate,
+    warrant_for_shared,
+    warrant_for_spool,
+)
 
 STILL, MOVIE = Digest("a" * 64), Digest("b" * 64)
 
@@ -33,8 +42,9 @@ def original(number: int, digest: Digest | None) -> Original:
 
 
 def copy(site: Site, digest: Digest, number: int = 1, key: str = "") -> Copy:
+    method = "syncthing" if site is Site.PHONE else "o_direct"
     return Copy(
-        OriginalId(number), Place(site, SiteKey(key or f"{digest[:4]}.HEIC")), digest, 7, "o_direct"
+        OriginalId(number), Place(site, SiteKey(key or f"{digest[:4]}.HEIC")), digest, 7, method
     )
 
 
@@ -108,6 +118,63 @@ def test_a_duplicate_goes_on_the_word_of_its_keepers_copies() -> None:
     for other in ([], [copy(Site.DUPLICATES, STILL, 9)], [ALL[1]]):
         with pytest.raises(Refused):
             warrant_for_duplicate(twin, other, 1)
+
+
+def test_the_phones_copy_counts_by_the_phones_word_and_not_by_the_folder_that_is_shared() -> None:
+    announced = (copy(Site.PHONE, STILL), copy(Site.PHONE, MOVIE, 2))
+    assert warrant_for_spool(PAIR, announced, 1).evidence == announced
+    read = [replace(c, method="o_direct") for c in announced]
+    with pytest.raises(Refused):
+        warrant_for_spool(PAIR, read, 1)
+
+
+SMALL = Digest("d" * 64)
+SENT = replace(
+    PAIR,
+    placements=(
+        Placement(OriginalId(1), BatchId(1), SiteKey("a.HEIC"), STILL, 9, 1),
+        Placement(OriginalId(2), BatchId(1), SiteKey("a.MOV"), SMALL, 4, 1),
+    ),
+)
+
+
+@pytest.mark.parametrize("site", sorted(KEPT))
+def test_the_shared_folder_is_left_when_the_bytes_as_taken_are_kept_elsewhere(site: Site) -> None:
+    kept = (copy(site, STILL), copy(site, MOVIE, 2))
+    warrant = warrant_for_shared(SENT, kept)
+    assert warrant.places == (
+        (Place(Site.PHONE, SiteKey("a.HEIC")), STILL), (Place(Site.PHONE, SiteKey("a.MOV")), SMALL),
+    )  # fmt: skip
+    assert warrant.evidence == kept
+    for less in kept:
+        with pytest.raises(Refused, match="Nothing was removed"):
+            warrant_for_shared(SENT, (less,))
+
+
+@pytest.mark.parametrize("site", sorted(set(Site) - KEPT))
+def test_the_phone_and_passing_places_do_not_stand_in_for_the_shared_folder(site: Site) -> None:
+    with pytest.raises(Refused):
+        warrant_for_shared(SENT, [copy(site, STILL), copy(site, MOVIE, 2)])
+
+
+def test_a_rendition_never_stands_in_for_what_was_taken() -> None:
+    with pytest.raises(Refused, match=r"a\.MOV has 0 verified copies"):
+        warrant_for_shared(SENT, [copy(Site.LIBRARY, STILL), copy(Site.LIBRARY, SMALL, 2)])
+
+
+def test_the_archive_must_be_among_them_where_it_is_on() -> None:
+    spool = [copy(Site.SPOOL, STILL), copy(Site.SPOOL, MOVIE, 2)]
+    with pytest.raises(Refused, match="in the archive"):
+        warrant_for_shared(SENT, spool, {Site.ARCHIVE})
+    assert warrant_for_shared(SENT, [*ALL, *spool], {Site.ARCHIVE}).places
+
+
+def test_what_is_placed_and_unknown_stays() -> None:
+    foreign = replace(SENT, originals=PAIR.originals[:1])
+    with pytest.raises(Refused, match=r"nothing is known of the bytes of a\.MOV"):
+        warrant_for_shared(foreign, ALL)
+    with pytest.raises(Refused, match="nothing is known of its bytes"):
+        warrant_for_shared(PAIR, ALL)
 
 
 COPIES = st.builds(

@@ -6,10 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediad.model import BatchId, Digest, OriginalId, Placement, SiteKey
-from mediad.policy.phone import Truth, covers, fits, is_listed, judge, vector
-from mediad.ports import Entry, Indexed, Opinion, Sighting
+from mediad.model import BatchId, Digest, OriginalId, Placement, Rung, SiteKey, Witness
+from mediad.policy.phone import (
+    HOUR_MS,
+    Truth,
+    covers,
+    fits,
+    is_listed,
+    judge,
+    seen_of,
+    stuck_before,
+    vector,
+)
+from mediad.policy.phone import testimony as told_by  # its own name would be taken for a test's
+from mediad.ports import Entry, Heard, Indexed, Opinion, PhoneLink, Sighting
 
+NOW = 4_102_444_800_123
 PHONE, HOST = "GBYDBMZ", "QKXAAAA"
 V = f"{HOST}:10"
 SAME, OTHER = Digest("a" * 64), Digest("b" * 64)
@@ -114,6 +126,44 @@ def test_a_version_covers_what_its_maker_had() -> None:
     assert not covers("", "A:1")
     assert vector("A:2,B:1") == {"A": 2, "B": 1}
     assert vector("") == {}
+
+
+def test_a_witness_counts_for_the_version_it_saw_and_for_what_the_phone_made_of_it() -> None:
+    def seen(rung: Rung, version: str, original: int = 1) -> Witness:
+        return Witness(
+            OriginalId(original), rung, 5, "x", {"device": f"{PHONE}-REST", "version": version}
+        )
+
+    told = (
+        seen(Rung.PHONE_HAS, V),
+        seen(Rung.PHONE_FREED, f"{PHONE}:12,{V}"),
+        seen(Rung.PHONE_CHANGED, f"{HOST}:11"),  # newer, but not of the phone's making
+        seen(Rung.GOOGLE_HAS, V, original=2),
+        Witness(OriginalId(1), Rung.GOOGLE_HAS, 5, "by-hand", {"who": "me"}),
+    )
+    assert seen_of(PLACED, told) == {Rung.PHONE_HAS, Rung.PHONE_FREED}
+    assert seen_of(replace(PLACED, version=""), told) == frozenset()
+    assert seen_of(replace(PLACED, version=f"{HOST}:12"), told) == frozenset()
+
+
+LINK = PhoneLink(f"{PHONE}-REST", is_connected=True, since=NOW - HOUR_MS, syncthing="v1.19.2")
+
+
+def test_a_testimony_says_who_what_by_whom_and_after_what() -> None:
+    said = {"device": f"{PHONE}-REST", "version": V, "syncthing": "v1.19.2"}
+    assert told_by(LINK, V) == said
+    heard = replace(LINK, heard=Heard(7, "RemoteIndexUpdated", "2026-11-21T03:00:00Z"))
+    event = {"id": 7, "type": "RemoteIndexUpdated", "at": "2026-11-21T03:00:00Z"}
+    assert told_by(heard, V) == {**said, "event": event}
+
+
+def test_only_a_phone_that_was_there_for_a_while_can_be_stuck() -> None:
+    day = 24 * HOUR_MS
+    assert stuck_before(LINK, NOW, day) == NOW - day
+    assert stuck_before(replace(LINK, since=None), NOW, day) == NOW - day
+    assert stuck_before(replace(LINK, since=NOW - HOUR_MS + 1), NOW, day) == 0
+    assert stuck_before(replace(LINK, is_connected=False), NOW, day) == 0
+    assert stuck_before(replace(LINK, since=NOW - 500), NOW, 500) == NOW - 500
 
 
 VERSIONS = st.dictionaries(st.sampled_from([PHONE, HOST, "ZZZZZZZ"]), st.integers(1, 4), min_size=1).map(

@@ -2,15 +2,26 @@
 
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mediad.errors import NeedsOperator
 from mediad.model import Place, Site, SiteKey
-from mediad.stages import archive, clean, hash, settle, sort  # noqa: A004 - its name in the law
+from mediad.stages import (
+    archive,
+    batch,
+    clean,
+    hash,  # noqa: A004 - its name in the law
+    place,
+    settle,
+    sort,
+    verify,
+)
 from mediad.stages.verdict import Act, Done, Refuse, Wait
 from mediad.state import State
 from mediad.testing import Killed, Power
-from tests.stages.world import world
+from tests.stages.world import LINKED, world
 
 CHAIN = (settle.STAGE, hash.STAGE, archive.STAGE, sort.STAGE)
 DAY_S = 86_400.0
@@ -186,3 +197,83 @@ async def test_the_power_may_go_at_any_touch(tmp_path: Path) -> None:
             if not was_cut:
                 break
     assert cut_at == 3
+
+
+PHONED = (settle.STAGE, hash.STAGE, batch.STAGE, place.STAGE, verify.STAGE)
+NO_ARCHIVE: dict[str, Any] = {
+    "archive": {"enabled": False},
+    "sort": {"enabled": False},
+    "clean": {"after_hours": 0},
+}
+
+
+async def test_a_copy_on_the_phone_counts_while_the_phone_announces_it(tmp_path: Path) -> None:
+    async with world(tmp_path, syncthing=LINKED, **NO_ARCHIVE) as w:
+        photo = await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*PHONED)
+        assert isinstance(await w.rule(clean.STAGE, photo), Act)
+        w.phone.go_offline()
+        verdict = await w.rule(clean.STAGE, photo)
+        assert isinstance(verdict, Wait)
+        assert "stays" in verdict.why
+
+
+@pytest.mark.parametrize(
+    "then", ["freed", "edited", "ignored", "gone here", "changed here", "away", "off"]
+)
+async def test_what_lies_in_the_shared_folder_proves_nothing_of_the_phone(
+    tmp_path: Path, then: str
+) -> None:
+    async with world(tmp_path, syncthing=LINKED, **NO_ARCHIVE) as w:
+        photo = await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*PHONED)
+        match then:
+            case "freed":
+                w.phone.free_all()
+            case "edited":
+                w.phone.edit("IMG_1.HEIC", b"cropped")
+            case "ignored":
+                w.phone.ignore("IMG_1.HEIC")
+            case "gone here":
+                del w.files.files[Place(Site.PHONE, SiteKey("IMG_1.HEIC"))]
+            case "changed here":
+                w.files.drop(Site.PHONE, "IMG_1.HEIC", b"other")
+            case "away":
+                w.phone.faults = NeedsOperator(
+                    "away", code="syncthing.unreachable", site="syncthing"
+                )
+            case _:
+                w.configure("phone", enabled=False)
+        await w.run(clean.STAGE)
+        assert (await w.standing(photo, State.CLEANABLE)).mark == "waiting"
+        assert list(w.files.under(Site.SPOOL).values()) == [b"heic at=0"]
+        assert w.down == []
+
+
+async def test_a_phone_that_lets_go_is_no_lost_copy(tmp_path: Path) -> None:
+    """It was released, or freed there: meant to be, and the archive holds the photo."""
+    async with world(tmp_path, syncthing=LINKED, clean={"after_hours": 0}) as w:
+        photo = await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*PHONED, archive.STAGE, sort.STAGE)
+        w.phone.free_all()
+        w.configure("safety", min_copies=3)
+        verdict = await w.rule(clean.STAGE, photo)
+        assert isinstance(verdict, Wait)
+        assert "2 verified copies elsewhere, 3 are wanted" in verdict.why
+        w.configure("safety", min_copies=2)
+        await w.run(clean.STAGE)
+        assert State.CLEANED in await w.states(photo)
+
+
+async def test_a_duplicate_may_go_on_the_word_of_the_phone_that_has_its_keeper(
+    tmp_path: Path,
+) -> None:
+    rules = {**NO_ARCHIVE, "dedup": {"keep_days": 0.0}}
+    async with world(tmp_path, syncthing=LINKED, **rules) as w:
+        await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*PHONED)
+        twin = await w.drop("twin.HEIC", "heic at=0")
+        await w.run(settle.STAGE, hash.STAGE)
+        assert isinstance(await w.rule(clean.STAGE, twin), Act)
+        w.phone.free_all()
+        assert isinstance(await w.rule(clean.STAGE, twin), Wait)
