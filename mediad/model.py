@@ -169,6 +169,55 @@ class Rendition:
     figures: Mapping[str, object] = field(default_factory=dict)  # sizes, tool versions, scores
 
 
+class CloudRef(NamedTuple):
+    """Which asset of iCloud: its zone, and the record name of its CPLAsset. Names of files are only labels."""
+
+    zone: str
+    record: str
+
+
+class Resource(StrEnum):
+    """What one of iCloud's files is within its asset."""
+
+    ORIGINAL = "original"
+    ALTERNATIVE = "alternative"  # the RAW beside a JPEG, or the JPEG beside a RAW
+    LIVE_VIDEO = "live-video"
+    EDITED = "edited"  # what the person made of it: a JPEG
+    EDITED_VIDEO = "edited-video"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file that iCloud keeps of an asset."""
+
+    resource: Resource
+    name: str  # what it is to be called here: a label, made harmless before it becomes part of a path
+    size: int
+    fingerprint: str  # Apple's, base64; the same bytes have the same one
+    original: OriginalId | None = None  # ours, once it is listed in the journal
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """An asset as iCloud last listed it, all of its files with it."""
+
+    ref: CloudRef
+    master: str  # record name of the CPLMaster
+    change_tag: str
+    name: str
+    taken_at: int
+    added_at: int
+    offset_s: int | None = None  # of the time zone it was taken in
+    is_favourite: bool = False
+    is_hidden: bool = False
+    is_deleted: bool = False  # in Recently Deleted
+    is_ours: bool = True  # False: contributed by somebody else to a shared library
+    kind: Kind = Kind.UNKNOWN
+    files: tuple[RemoteFile, ...] = ()
+    albums: tuple[str, ...] = ()  # record names
+    flaw: str = ""  # why it cannot be fetched, in a sentence: a record without a file, an unknown fingerprint
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """One file of a batch: which bytes lie under which name in the folder that Syncthing shares with the phone."""
@@ -190,7 +239,8 @@ class Witness:
     original: OriginalId
     rung: Rung
     at: int
-    how: str  # availability, pixel-api, sent-bytes, deletion, helper, takeout, evidence-file, by-hand
+    # availability, pixel-api, sent-bytes, deletion, newer-version, helper, takeout, evidence-file, by-hand
+    how: str
     detail: Mapping[str, object] = field(default_factory=dict)  # device, version, event, who, why
 
 
@@ -211,6 +261,7 @@ class Asset:
     keeper: AssetId | None = None  # the asset that this one is an exact duplicate of
     placements: tuple[Placement, ...] = ()  # the newest of each original that was ever in a batch
     witnesses: tuple[Witness, ...] = ()
+    remote: Remote | None = None  # as iCloud last listed it, if it came from there
 
 
 @dataclass(frozen=True, slots=True)

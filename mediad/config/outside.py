@@ -17,9 +17,10 @@ from mediad.config.base import (
     Text,
     setting,
 )
-from mediad.config.units import http_address
+from mediad.config.units import device_id, http_address
 
 Address: TypeAlias = Annotated[Text, AfterValidator(http_address)]
+DeviceId: TypeAlias = Annotated[Text, AfterValidator(device_id)]
 
 
 class Syncthing(Section):
@@ -31,7 +32,7 @@ class Syncthing(Section):
     api_key: SecretStr = setting("Syncthing's API key (its settings page shows it).", default="")
     api_key_file: NamedFile = setting("A file that holds the API key instead.", default=None)
     folder_id: Text = setting("The id of the shared folder; empty: found by its path.", default="")
-    device_id: Text = setting(
+    device_id: DeviceId = setting(
         "The phone's device id; empty: the folder's only other device.", default=""
     )
     timeout_seconds: Seconds = setting(
@@ -107,9 +108,22 @@ class ICloud(Section):
         "Its password. Better not stored: `mediactl icloud login` asks once.", default=""
     )
     password_file: NamedFile = setting("A file that holds the password instead.", default=None)
+    password_command: Text = setting(
+        "A command that prints the password, run when a sign-in needs it; no shell.", default=""
+    )
     domain: Literal["com", "cn"] = setting("cn for accounts run in mainland China.", default="com")
     days: Days = setting(
         "Fetch only what was added in so many days; 0: everything.", default=0.0, unit="days", ge=0
+    )
+    days_by: Literal["added", "taken"] = setting(
+        "Which date `days` counts from: when it came to iCloud, or when it was taken.",
+        default="added",
+    )
+    hidden: Flag = setting("Fetch what is in the Hidden album, too.", default=True)
+    favourites_only: Flag = setting("Fetch favourites only.", default=False)
+    zones: tuple[Text, ...] = setting(
+        'Libraries to fetch from: "PrimarySync" is the person\'s own, "SharedSync-…" a shared one; empty: all.',
+        default=(),
     )
     albums: tuple[Text, ...] = setting(
         "Fetch only these albums; empty: the whole library.", default=()
@@ -122,6 +136,7 @@ class ICloud(Section):
     gateway: Address = setting(
         "Another server that speaks iCloud's protocol, for tests and demos.", default=""
     )
+    at_once: Count = setting("Downloads at a time.", default=4, unit="files", ge=1, le=16)
     poll_minutes: Minutes = setting(
         "How often iCloud is asked for news.", default=15.0, unit="minutes", ge=1
     )
@@ -145,8 +160,24 @@ class Delete(Section):
         unit="days",
         ge=0,
     )
+    mode: Literal["auto", "manual"] = setting(
+        "auto: mediad moves what has cooled off to Recently Deleted; manual: it only fills the album, and the person"
+        " empties it.",
+        default="auto",
+    )
+    keep_favourites: Flag = setting("Never mark or delete favourites.", default=True)
+    min_age_days: Days = setting(
+        "Only what was taken longer ago than this.", default=0.0, unit="days", ge=0
+    )
     per_day: Count = setting(
         "No more deletions than this in a day.", default=100, unit="assets", ge=0
+    )
+    percent_per_day: float = setting(
+        "Nor more than this share of the library in a day.",
+        default=5.0,
+        unit="per cent",
+        gt=0,
+        le=100,
     )
 
 

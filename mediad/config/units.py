@@ -1,4 +1,4 @@
-"""Words as people write them: sizes ("2 GiB"), durations ("30 s"), templates, addresses. No I/O."""
+"""Words as people write them: sizes ("2 GiB"), durations ("30 s"), templates, addresses, ids. No I/O."""
 
 import math
 import re
@@ -18,6 +18,8 @@ _BYTES: Final = {
     "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40,
 }  # fmt: skip
 _AMOUNT: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", re.ASCII)
+_ID_LETTERS: Final = 56
+_ID_GROUP: Final = 7
 
 # As policy/naming.py knows them, which is above us; tests/test_docs.py holds the two together.
 _WORDS: Final = ("YYYY", "MM", "DD", "name", "stem", "ext", "kind", "source", "digest8")
@@ -79,6 +81,14 @@ def template(text: str) -> str:
     if not ("name" in last or ("ext" in last and last & {"stem", "digest8"})):
         raise ValueError(f"{text!r} must end in {{name}}, such as {{YYYY}}/{{MM}}/{{name}}")
     return text
+
+
+def device_id(text: str) -> str:
+    """As Syncthing itself writes it; people write it with or without dashes, in either case."""
+    bare = text.replace("-", "").replace(" ", "").upper()
+    if len(bare) != _ID_LETTERS:  # no such device: Syncthing is asked, and says so
+        return text
+    return "-".join(bare[n : n + _ID_GROUP] for n in range(0, _ID_LETTERS, _ID_GROUP))
 
 
 def http_address(text: str) -> str:

@@ -24,6 +24,7 @@ from mediad.adapters.host import check_host, make_hand_over_folders
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.leftovers import files_in
+from mediad.adapters.no_cloud import NoCloud
 from mediad.adapters.roots import Enrolment, Roots
 from mediad.config import ConfigFaults, Fault, Loaded, load
 from mediad.daemon.line import Line
@@ -129,7 +130,7 @@ class House:
     def _new_ports(self) -> Ports:
         return Ports(
             self.clock, self.files, self.inspector, self.encoder, self.journal, self.line.phone(),
-            self.rules.settings,
+            NoCloud(), self.rules.settings,
         )  # fmt: skip
 
     async def aclose(self) -> None:

@@ -23,6 +23,20 @@ from mediad.model import (
     Site,
     SiteKey,
 )
+from mediad.ports.cloud import (
+    Album,
+    Changed,
+    Cloud,
+    Deleted,
+    Delta,
+    Fetch,
+    Member,
+    SignIn,
+    SignInDoor,
+    SignInState,
+    Uploaded,
+    Zone,
+)
 from mediad.ports.phone import (
     Change,
     Entry,
@@ -37,9 +51,45 @@ from mediad.ports.phone import (
 from mediad.state import Position
 
 __all__ = [
-    "Change", "Clock", "Drop", "Encoder", "Entry", "Files", "Found", "Guard", "Heard", "Indexed", "Inspector",
-    "Judgement", "Kin", "Leave", "Ledger", "OpenBatch", "Opinion", "Partner", "Phone", "PhoneLink", "Ports", "Put",
-    "Recipe", "Room", "SetUp", "SharedFolder", "Sighting",
+    "Album",
+    "Change",
+    "Changed",
+    "Clock",
+    "Cloud",
+    "Deleted",
+    "Delta",
+    "Drop",
+    "Encoder",
+    "Entry",
+    "Fetch",
+    "Files",
+    "Found",
+    "Guard",
+    "Heard",
+    "Indexed",
+    "Inspector",
+    "Judgement",
+    "Kin",
+    "Leave",
+    "Ledger",
+    "Member",
+    "OpenBatch",
+    "Opinion",
+    "Partner",
+    "Phone",
+    "PhoneLink",
+    "Ports",
+    "Put",
+    "Recipe",
+    "Room",
+    "SetUp",
+    "SharedFolder",
+    "Sighting",
+    "SignIn",
+    "SignInDoor",
+    "SignInState",
+    "Uploaded",
+    "Zone",
 ]  # fmt: skip
 
 
@@ -342,4 +392,5 @@ class Ports:
     encoder: Encoder
     ledger: Ledger
     phone: Phone
+    cloud: Cloud
     settings: Settings  # the snapshot under which this piece of work runs

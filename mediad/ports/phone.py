@@ -125,7 +125,11 @@ class Phone(Protocol):
     async def link(self) -> PhoneLink: ...
 
     async def scan(self, keys: Sequence[SiteKey]) -> None:
-        """Have exactly these names looked at now; returns when Syncthing says that it has. No proof of anything."""
+        """
+        Have exactly these names looked at now, or with none the whole folder; returns when Syncthing says it has.
+
+        No proof of anything: a name that is not there is answered like any other.
+        """
         ...
 
     async def indexed(self, keys: Sequence[SiteKey]) -> Sequence[Indexed | MediadError | None]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,7 +147,7 @@ def test_kills_of_everybody_at_any_step_end_as_if_nothing_had_happened(tmp_path:
     ids=["vault", "relay", "backup", "bridge", "sorter", "pixel-only"],
 )
 def test_every_way_of_working_ends_with_the_phone_in_it(
-    tmp_path: Path, preset: str, settings: dict[str, str]
+    tmp_path: Path, preset: str, settings: dict[str, Any]
 ) -> None:
     with phoned(tmp_path, MEDIAD_WORKFLOW__PRESET=preset, **settings) as w:
         originals = drop(w.incoming, 6)

@@ -15,7 +15,7 @@ from mediad.errors import MediadError
 from mediad.journal import Arrival, Journal, Standing, Work
 from mediad.model import Asset, AssetId, Evidence, SiteKey
 from mediad.policy.problems import Problems
-from mediad.ports import Encoder, Inspector, Phone, Ports
+from mediad.ports import Cloud, Encoder, Inspector, Phone, Ports
 from mediad.stages.verdict import Done, Stage, Verdict
 from mediad.state import State
 from mediad.testing.clock import StoppedClock
@@ -127,6 +127,7 @@ class World:
             cast("Encoder", None),
             self.journal,
             cast("Phone", None),
+            cast("Cloud", None),
             self.settings,
         )
 

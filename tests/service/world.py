@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import anyio
 
+from mediad.adapters.no_cloud import NoCloud
 from mediad.config import Fault, Loaded, Settings, load
 from mediad.engine import Engine
 from mediad.errors import MediadError, Refused
@@ -130,6 +131,7 @@ class World:
             cast("Encoder", None),
             self.journal,
             self.phone,
+            NoCloud(),
             self.settings,
         )
 

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from mediad.adapters.no_cloud import NoCloud
 from mediad.config import Settings
 from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
 from mediad.model import (
@@ -59,7 +60,7 @@ class World:
         settings = Settings.model_validate({"root": "/nowhere", "compress": compress})
         phone = MemoryPhone(self.files, self.clock)
         return Ports(
-            self.clock, self.files, INSPECTOR, self.encoder, LEDGER, phone, settings
+            self.clock, self.files, INSPECTOR, self.encoder, LEDGER, phone, NoCloud(), settings
         )  # fmt: skip
 
     def asset(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mediad.adapters.no_cloud import NoCloud
 from mediad.config import Settings
 from mediad.engine.desk import Desk
 from mediad.engine.lots import Lots
@@ -102,6 +103,7 @@ class World:
             NoEncoder(),
             self.journal,
             self.phone,
+            NoCloud(),
             self.settings,
         )
 
