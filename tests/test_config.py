@@ -232,6 +232,27 @@ def test_sizes_and_durations_carry_units(write: Write) -> None:
     assert settings.dedup.keep_days == 1.5
 
 
+@pytest.mark.parametrize(
+    "way", [str, str.lower, lambda d: d.replace("-", ""), lambda d: d.replace("-", " ")]
+)
+def test_a_device_id_is_one_however_it_is_written(
+    way: Callable[[str], str], tmp_path: Path
+) -> None:
+    device = "-".join(f"PIXEL{n}A" for n in range(2, 10))
+    told = {"MEDIAD_SYNCTHING__DEVICE_ID": way(device)}
+    assert (
+        load(config_file=None, root=tmp_path, environ=told).settings.syncthing.device_id == device
+    )
+
+
+def test_what_is_no_device_id_stays_as_it_was_written(tmp_path: Path) -> None:
+    told = {"MEDIAD_SYNCTHING__DEVICE_ID": "my phone"}
+    assert (
+        load(config_file=None, root=tmp_path, environ=told).settings.syncthing.device_id
+        == "my phone"
+    )
+
+
 def test_a_root_needs_no_file_and_takes_its_own_where_there_is_one(tmp_path: Path) -> None:
     bare = load(config_file=None, root=tmp_path, environ={})
     assert bare.file is None

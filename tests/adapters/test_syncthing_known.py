@@ -121,11 +121,6 @@ async def test_several_devices_are_named_and_none_is_taken(world: World) -> None
     assert (await world.finder.known()).device == OTHER
 
 
-async def test_a_device_id_may_be_written_without_dashes(world: World) -> None:
-    world.told.say(device_id=PIXEL.replace("-", "").lower())
-    assert (await world.finder.known()).device == PIXEL
-
-
 @pytest.mark.parametrize("device", [OTHER, ME, "no id at all"])
 async def test_a_device_that_does_not_share_the_folder_is_not_the_phone(
     world: World, device: str

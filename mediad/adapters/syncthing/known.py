@@ -158,10 +158,9 @@ class Finder:
         wanted = self._settings().syncthing.device_id
         others = [d for d in devices(folder) if d != node.id]
         if wanted:
-            found = [d for d in others if bare(d) == bare(wanted)]
-            if not found:
+            if wanted not in others:
                 raise fault(DEVICE_UNKNOWN)
-            return found[0]
+            return wanted
         if not others:
             raise fault(DEVICE_UNKNOWN, more="it is shared with nobody")
         if len(others) > 1:
@@ -172,11 +171,6 @@ class Finder:
 def devices(folder: Mapping[str, object]) -> list[str]:
     rows = sequence(folder.get("devices"), "devices")
     return [text(mapping(row, "device"), "deviceID") for row in rows]
-
-
-def bare(device: str) -> str:
-    """A device id as people write it: with or without dashes, in either case."""
-    return device.replace("-", "").replace(" ", "").upper()
 
 
 def expanded(path: str, tilde: str) -> str:
