@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ROOT ?= photos
 JOBS ?= $(shell nproc)
 
-.PHONY: run test setup setup-dev check crash bench lock docs clean
+.PHONY: run test setup setup-dev check crash bench lock docs deb release test-deb clean
 
 run: setup
 	@echo "Drop photos and videos into:  $(ROOT)/incoming   (a copy; sub-folders are fine)"
@@ -27,7 +27,7 @@ check: setup-dev
 	.venv/bin/codespell
 
 test: check
-	$(PY) -m pytest -n $(JOBS) -m "not crash"
+	$(PY) -m pytest -n $(JOBS) -m "not crash and not deb"
 
 crash: setup-dev
 	$(PY) -m pytest -n $(JOBS) -m crash
@@ -37,6 +37,15 @@ bench: setup-dev
 
 docs: setup-dev
 	$(PY) scripts/generate_docs.py
+
+# For the Debian that this machine runs; WHEELS=DIR builds without a network.
+deb:
+	@scripts/build_deb.sh
+
+# The package as people meet it: installed, upgraded, killed, purged, under a real systemd. As root; about five minutes.
+test-deb: setup-dev deb
+	@scripts/setup.sh boxes
+	$(PY) -m pytest -m deb tests/deb
 
 # The locks carry hashes; `uv` is only needed to make them anew.
 lock:

@@ -1,10 +1,12 @@
 """
 Writes what follows from the code: etc/mediad.toml and docs/{configuration,states,mediactl}.md.
 
-`--check` writes nothing, names what is out of date and exits 1.
+`--check` writes nothing, names what is out of date and exits 1. What the package takes from the programs follows with
+it: scripts/generate_packaging.py.
 """
 
 import argparse
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -307,15 +309,17 @@ def _read(file: Path) -> str | None:
 
 def main() -> int:
     out_of_date = stale()
-    if "--check" in sys.argv[1:]:
-        for name in out_of_date:
-            print(f"{name} is out of date: run scripts/generate_docs.py", file=sys.stderr)
-        return 1 if out_of_date else 0
+    is_check = "--check" in sys.argv[1:]
     for name in out_of_date:
-        (REPO / name).parent.mkdir(exist_ok=True)
-        (REPO / name).write_text(OUTPUTS[name]())
-        print(f"wrote {name}")
-    return 0
+        if is_check:
+            print(f"{name} is out of date: run scripts/generate_docs.py", file=sys.stderr)
+        else:
+            (REPO / name).parent.mkdir(exist_ok=True)
+            (REPO / name).write_text(OUTPUTS[name]())
+            print(f"wrote {name}")
+    manual = [sys.executable, "-m", "scripts.generate_packaging", *sys.argv[1:]]
+    stale_manual = subprocess.run(manual, cwd=REPO, check=False).returncode
+    return 1 if is_check and out_of_date else stale_manual
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All the set-up a fresh Debian 12 machine needs: Debian's packages, a virtual environment, the locked dependencies.
-# Safe to repeat; quick when there is nothing to do. Called by make; MEDIAD_SETUP=run leaves the test tools out.
+# Safe to repeat; quick when there is nothing to do. Called by make: `run` leaves the test tools out, `boxes` is what the
+# package is tried with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 want="${1:-dev}"
@@ -18,6 +19,14 @@ if [ "$want" = dev ]; then
   need shellcheck shellcheck
   need sqlite3 sqlite3
   need syncthing syncthing
+  need groff groff-base
+fi
+if [ "$want" = boxes ]; then # to try the package in; without root there are none, and the tests say so
+  [ "$(id -u)" -eq 0 ] || exit 0
+  need systemd-nspawn systemd-container
+  need mmdebstrap mmdebstrap
+  need lintian lintian
+  need piuparts piuparts
 fi
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 
@@ -32,6 +41,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
+[ "$want" = boxes ] && exit 0
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: Python 3.11 or newer is needed" >&2; exit 1; }
 [ -x .venv/bin/python ] || python3 -m venv .venv
 
