@@ -1,8 +1,9 @@
 """
 Place: the files of a batch lie in the shared folder under their names, and Syncthing here lists exactly these bytes.
 
-Whole or not at all, by a second name or a verified copy; then Syncthing is told of just these names. What it lists is
-bound to what was read back: from then on its version of a file stands for these bytes and no others.
+Whole or not at all, by a verified copy, or by a second name where the archive has its own; then Syncthing is told of
+just these names. What it lists is bound to what was read back: from then on its version of a file stands for these
+bytes and no others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from mediad.policy.sending import placements, sources
 from mediad.ports import Ports, Put
 from mediad.stages import lots
 from mediad.stages.listing import Files, bound, files_of, have_scanned, listed, places_of
+from mediad.stages.placing import may_link
 from mediad.stages.verdict import Act, Ask, Done, Refuse, Stage, Verdict
 from mediad.state import State
 
@@ -73,11 +75,17 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
 
 
 async def act(
-    assets: Sequence[Asset],  # noqa: ARG001 - the facts say it all
-    facts: Sequence[Facts],
-    io: Ports,
+    assets: Sequence[Asset], facts: Sequence[Facts], io: Ports
 ) -> Sequence[MediadError | None]:
-    errors = await lots.place_each(io.files.link, [_puts(f) for f in facts])
+    errors: list[MediadError | None] = [None] * len(assets)
+    for place, is_link in ((io.files.link, True), (io.files.copy, False)):
+        puts = [
+            [p for p in _puts(f) if may_link(a, p) is is_link] if e is None else []
+            for a, f, e in zip(assets, facts, errors, strict=True)
+        ]
+        if any(puts):
+            placed = await lots.place_each(place, puts)
+            errors = [e or x for e, x in zip(errors, placed, strict=True)]
     fresh = [
         () if e else tuple(f for f in fs.files if f.entry is None)
         for fs, e in zip(facts, errors, strict=True)

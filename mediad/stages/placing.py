@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mediad.errors import MediadError
 from mediad.model import Asset, Copy, Digest, Original, Place, Site, SiteKey
 from mediad.policy.grouping import taken
-from mediad.ports import Files, Sighting
+from mediad.ports import Files, Put, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,16 @@ def source_of(asset: Asset, original: Original, target: Site) -> Place:
     spool = Place(Site.SPOOL, original.spool_key)
     others = _sources(asset, original, target)
     return others[0] if others and spool not in others else spool
+
+
+def may_link(asset: Asset, put: Put) -> bool:
+    """
+    A second name shares its bytes with the first: what befalls the one befalls the other.
+
+    So only our working copy gets one, and only once the archive holds bytes of its own.
+    """
+    archived = {c.digest for c in asset.copies if c.place.site is Site.ARCHIVE}
+    return put.source.site is Site.SPOOL and put.digest in archived
 
 
 def is_lost(asset: Asset, found: Found, target: Site) -> bool:

@@ -1,7 +1,7 @@
 """
 Sort: the library shows the asset under its date: the rendition where there is one, else the original.
 
-A rendition is ours and moves; an original is copied, or linked once the archive holds a copy of its own.
+A rendition is ours and moves; an original is copied, or its working copy is linked once the archive holds its own.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from mediad.policy.grouping import taken
 from mediad.policy.naming import Member, candidates, library_name
 from mediad.ports import Ports, Put
 from mediad.stages import lots
-from mediad.stages.placing import Found, Wanted, copies_of, source_of, survey
+from mediad.stages.placing import Found, Wanted, copies_of, may_link, source_of, survey
 from mediad.stages.verdict import Act, Done, Refuse, Stage, Verdict
 from mediad.state import State
 
@@ -116,9 +116,7 @@ def _moved(asset: Asset, put: Put) -> bool:
 
 
 def _linked(asset: Asset, put: Put) -> bool:
-    """A second name shares its bytes with the working copy: only once the archive has bytes of its own."""
-    archived = {c.digest for c in asset.copies if c.place.site is Site.ARCHIVE}
-    return not _moved(asset, put) and put.digest in archived
+    return not _moved(asset, put) and may_link(asset, put)
 
 
 def _copied(asset: Asset, put: Put) -> bool:

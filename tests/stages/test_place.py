@@ -23,15 +23,13 @@ async def batched(w: World, *names: str) -> list[AssetId | None]:
     return found
 
 
-async def test_a_batched_file_is_linked_scanned_and_bound_to_its_version(tmp_path: Path) -> None:
+async def test_a_batched_file_is_placed_scanned_and_bound_to_its_version(tmp_path: Path) -> None:
     async with world(tmp_path, syncthing=LINKED) as w:
         [photo] = await batched(w, "a.JPG")
         assert await w.rule(place.STAGE, photo) == Act("place a.JPG in pixel_sync as a.JPG")
         await w.run(place.STAGE)
         found = await w.asset(photo)
         [placement], [original] = found.placements, found.originals
-        spool = w.files.files[Place(Site.SPOOL, original.spool_key)]
-        assert w.files.files[Place(Site.PHONE, SiteKey("a.JPG"))] is spool
         assert w.phone.scanned == [("a.JPG",)]
         [entry] = await w.phone.indexed([placement.key])
         assert entry is not None
@@ -42,6 +40,43 @@ async def test_a_batched_file_is_linked_scanned_and_bound_to_its_version(tmp_pat
             (Rung.INDEXED, {"version": placement.version})
         ]
         assert State.PLACED in await w.states(photo)
+
+
+async def test_before_the_archive_has_it_the_phone_is_shown_bytes_of_their_own(
+    tmp_path: Path,
+) -> None:
+    """Whoever writes into the shared file must not write into the only copy."""
+    async with world(tmp_path, syncthing=LINKED) as w:
+        [photo] = await batched(w, "a.JPG")
+        await w.run(place.STAGE)
+        assert _shown(w) is not await _kept(w, photo, Site.SPOOL)
+        assert w.files.under(Site.PHONE) == {"a.JPG": b"jpeg at=0 a.JPG"}
+
+
+async def test_afterwards_a_second_name_is_enough(tmp_path: Path) -> None:
+    async with world(tmp_path, syncthing=LINKED) as w:
+        [photo] = await batched(w, "a.JPG")
+        await w.run(archive.STAGE, place.STAGE)
+        assert _shown(w) is await _kept(w, photo, Site.SPOOL)
+
+
+async def test_the_archives_own_file_never_gets_a_second_name(tmp_path: Path) -> None:
+    async with world(tmp_path, syncthing=LINKED) as w:
+        [photo] = await batched(w, "a.JPG")
+        await w.run(archive.STAGE)
+        del w.files.files[Place(Site.SPOOL, (await w.asset(photo)).originals[0].spool_key)]
+        await w.run(place.STAGE)
+        assert w.files.under(Site.PHONE) == {"a.JPG": b"jpeg at=0 a.JPG"}
+        assert _shown(w) is not await _kept(w, photo, Site.ARCHIVE)
+
+
+def _shown(w: World) -> object:
+    return w.files.files[Place(Site.PHONE, SiteKey("a.JPG"))]
+
+
+async def _kept(w: World, photo: AssetId | None, site: Site) -> object:
+    [place_] = [c.place for c in (await w.asset(photo)).copies if c.place.site is site]
+    return w.files.files[place_]
 
 
 async def test_on_another_disk_it_is_a_copy_with_the_time_of_the_original(tmp_path: Path) -> None:

@@ -46,6 +46,21 @@ async def test_afterwards_a_second_name_is_enough(tmp_path: Path) -> None:
         assert inode(w, Site.LIBRARY, "2024/07/14/IMG_1.HEIC") == spool
 
 
+async def test_the_archives_own_file_never_gets_a_second_name(tmp_path: Path) -> None:
+    """Else the two copies would be one."""
+    async with world(tmp_path) as w:
+        asset = await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*TAKE, archive.STAGE)
+        found = await w.asset(asset)
+        del w.files.files[Place(Site.SPOOL, found.originals[0].spool_key)]
+        gone = replace(found, copies=tuple(c for c in found.copies if c.place.site is Site.ARCHIVE))
+        [facts] = await sort.look([gone], w.ports())
+        assert isinstance(facts, sort.Facts)
+        assert await sort.act([gone], [facts], w.ports()) == [None]
+        archived = inode(w, Site.ARCHIVE, gone.copies[0].place.key)
+        assert inode(w, Site.LIBRARY, "2024/07/14/IMG_1.HEIC") != archived
+
+
 async def test_a_live_photo_stays_side_by_side(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await w.drop("x/IMG_1.HEIC", "heic cid=A at=0")
