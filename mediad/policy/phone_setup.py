@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from mediad.ports import Change, SetUp, SharedFolder
 
 SETUP: Final = "`mediactl syncthing setup` shows the change and makes it"
+WHERE: Final = "type Send & Receive, in a place where Google Photos looks, such as DCIM/mediad"
 LABEL: Final = "mediad"
 MARKER: Final = ".stfolder"
 OLDEST: Final = (1, 12)  # the first with /rest/config
@@ -61,6 +62,7 @@ def lint(set_up: SetUp, wanted: Wanted) -> list[Fault]:
         *_of_device(set_up, wanted, device),
         *(_of_sharing(folder, device) if folder and device else ()),
         *(_of_state(folder) if folder else ()),
+        *_of_acceptance(set_up, folder, device),
     ]
     return sorted(faults, key=lambda fault: not fault.is_unsafe)
 
@@ -209,6 +211,31 @@ def _of_state(folder: SharedFolder) -> Iterator[Fault]:
             "syncthing.watch_error",
             f"Syncthing cannot watch the folder {folder.id}: {folder.watch_error}; mediad tells it of each file itself",
             "mostly the limit of inotify watches: raise fs.inotify.max_user_watches",
+            is_unsafe=False,
+        )
+
+
+def _of_acceptance(set_up: SetUp, folder: SharedFolder | None, device: str) -> Iterator[Fault]:
+    """The phone's part: taking up our folder, and not another one in its place."""
+    if folder and device not in folder.unheard_of:
+        return
+    if folder:
+        yield Fault(
+            "syncthing.not_accepted",
+            f"the phone announces nothing of the folder {folder.id}, though it is connected: it seems not to have"
+            " accepted it, and nothing reaches it",
+            f"accept {folder.id} in Syncthing on the phone ({WHERE}); just accepted, it takes a moment",
+            is_unsafe=False,
+        )
+    offers = sorted(f for f, by in set_up.offered.items() if device and by == device)
+    if offers:
+        names = ", ".join(offers)
+        yield Fault(
+            "syncthing.folder_offered",
+            f"the phone offers a folder of its own: {names}; the files go by another one, and the two never meet",
+            f"on the phone, accept {folder.id}, and not a new folder of its own"
+            if folder
+            else "if it is meant for the pictures, first `mediactl config set syncthing.folder_id ID`; else let it be",
             is_unsafe=False,
         )
 

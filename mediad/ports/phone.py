@@ -5,7 +5,7 @@ Nothing here removes anything on either side but a probe of our own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -88,6 +88,9 @@ class SharedFolder:
     error: str = ""
     watch_error: str = ""
     ignores: tuple[str, ...] = ()
+    unheard_of: tuple[
+        str, ...
+    ] = ()  # connected devices that announce nothing of it: not accepted there?
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,9 @@ class SetUp:
     devices: Mapping[str, str]  # id → name of every other device it knows
     paused_devices: frozenset[str]
     connected: frozenset[str]
+    offered: Mapping[str, str] = field(
+        default_factory=dict
+    )  # folder id → device that offers it, taken up by nobody
 
 
 @dataclass(frozen=True, slots=True)

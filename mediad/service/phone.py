@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from mediad.config import Settings
 from mediad.errors import MediadError, Refused
 from mediad.journal import Mark
-from mediad.policy.phone_setup import Wanted, changes, device_of, folder_of, lint
+from mediad.policy.phone_setup import LABEL, WHERE, Wanted, changes, device_of, folder_of, lint
 from mediad.ports import Change, PhoneLink, SetUp
 from mediad.service.answers import FindingDoc
 from mediad.service.batches import Batches
@@ -34,10 +34,11 @@ HOW_ON: Final = (
     " mediactl syncthing setup"
 )
 ASK: Final = (
-    "One thing only you can do, on the phone: let Syncthing there keep what is removed here. In Syncthing on the phone"
-    " open the web page (menu: Web GUI), then Actions, Advanced, Folders, {folder}: tick Ignore Delete, and save."
-    " Without it a photo goes from the phone as soon as it leaves the shared folder here, uploaded to Google or not."
-    " `mediactl syncthing setup --probe` asks the phone whether it does."
+    "Two things only you can do, on the phone. First, accept the folder {folder} that this machine offers it ("
+    f"{WHERE}"
+    "). Then let Syncthing there keep what is removed here: open its web page (menu: Web GUI), then Actions, Advanced,"
+    " Folders, {folder}: tick Ignore Delete, and save. Without it a photo goes from the phone as soon as it leaves the"
+    " shared folder here, uploaded to Google or not. `mediactl syncthing setup --probe` asks the phone whether it does."
 )
 _PROBED: Final[dict[bool | None, ProbeDoc]] = {
     True: {
@@ -51,7 +52,7 @@ _PROBED: Final[dict[bool | None, ProbeDoc]] = {
     },
     None: {
         "answer": "no answer",
-        "said": "the phone did not take a probe file in time; ask again when it is connected",
+        "said": "the phone did not take a probe file in time: it is away, or has not accepted the folder",
     },
 }
 _NOT_ASKED: Final[ProbeDoc] = {
@@ -128,7 +129,9 @@ class PhoneDesk:
             "applied": is_order and bool(todo),
             "left": [_change(c) for c in left],
             "findings": _lint(now, wanted),
-            "ask": ASK.format(folder=folder.label or folder.id if folder else "the shared folder"),
+            "ask": ASK.format(
+                folder=folder.label or folder.id if folder else wanted.folder_id or LABEL
+            ),
             "probe": await self._probed(is_ready=not left) if probe else None,
         }
 

@@ -37,7 +37,9 @@ FILES: Final = "phone files"  # nor for these
 
 SET_UP_S: Final = 3600.0  # between two looks at the set-up when nobody changes it
 WORRIED_S: Final = 5.0  # while it is wrong: the person who mends it is waiting
-STUBBORN_S: Final = 60.0  # what a stage met and we cannot see is tried again so often
+STUBBORN_S: Final = (
+    60.0  # what a stage met and we cannot see is tried again so often; warnings are looked at anew
+)
 AGAIN_S: Final = 1.0
 LONGEST_S: Final = 60.0  # between two tries while Syncthing does not answer
 
@@ -202,10 +204,11 @@ class PhoneWatch:
             self._engine.link_is_down(
                 LINK, NeedsOperator(fault.message, code=code, remedy=fault.remedy, site=LINK)
             )
-        self._tell_warnings(_by_code([f for f in faults if not f.is_unsafe]))
+        warnings = _by_code([f for f in faults if not f.is_unsafe])
+        self._tell_warnings(warnings)
         self._unsafe = frozenset(unsafe)
         self._is_safe = not unsafe
-        self._set_up_at = self._clock.monotonic() + SET_UP_S
+        self._set_up_at = self._clock.monotonic() + (STUBBORN_S if warnings else SET_UP_S)
 
     def _clear_what_is_over(self) -> None:
         """

@@ -125,7 +125,13 @@ class StandIn:
             "/rest/db/ignores": {"ignore": None, "expanded": None},
             "/rest/db/remoteneed": {"files": None, "page": 1},
             "/rest/db/need": {"progress": None, "queued": None, "rest": None},
-            "/rest/db/completion": {"completion": 100, "needItems": 0, "needBytes": 0},
+            "/rest/db/completion": {
+                "needItems": 0,
+                "needBytes": 0,
+                "globalItems": 0,
+                "sequence": 0,
+            },
+            "/rest/cluster/pending/folders": {},
             "/rest/events": [],
         }
 

@@ -7,10 +7,11 @@ import pytest
 
 from mediad.adapters.syncthing import SyncthingPhone
 from mediad.errors import Bug, MediadError
+from mediad.model import SiteKey
 from mediad.ports import Change
 from tests.adapters.syncthing_phone import Told, phone_of
 from tests.adapters.syncthing_stand_in import KEY, PIXEL, StandIn, serving
-from tests.syncthing_pair import SyncPair, running_pair, until
+from tests.syncthing_pair import FOLDER_ID, SyncPair, running_pair, until
 
 NEW = (
     "P56IOI7-MZJNU2Y-IQGDREY-DM2MGTI-MGL3BXN-PQ6W5BM-TBBZ4TJ-XZWICQ2"  # of Syncthing's own examples
@@ -140,10 +141,71 @@ async def test_a_folder_that_is_not_there_is_not_made_with_its_marker(tmp_path: 
     assert not away.exists()
 
 
+async def test_a_folder_that_the_phone_has_not_accepted_shows_once_something_lies_in_it(
+    tmp_path: Path,
+) -> None:
+    """And the phone's own offer shows too: here it waits for an answer that nobody will give."""
+    pixel_sync = tmp_path / "pixel_sync"
+    async with SyncPair(tmp_path / "pair", host_folder=pixel_sync, host_type=None) as pair:
+        phones = pair.pixel.device_id
+
+        async def is_offered() -> object:
+            return await pair.host.get("/rest/cluster/pending/folders")
+
+        await until(is_offered, "the phone has offered its folder")
+        shared = [{"deviceID": phones, "encryptionPassword": ""}]
+        ours = {"id": "ours", "path": str(pixel_sync), "type": "sendonly", "devices": shared}
+        told = Told(tmp_path, pixel_sync, url=pair.host.url, api_key=pair.host.api_key)
+        async with phone_of(told) as phone:
+            await phone.mend([Change("folder", "ours", "", None, ours, "to have it")])
+            empty = await phone.set_up()
+            (pixel_sync / "a.jpg").write_bytes(b"picture")
+            await phone.scan([SiteKey("a.jpg")])
+            filled = await phone.set_up()
+            theirs = await pair.pixel.get("/rest/config/folders")
+            await pair.pixel.post("/rest/config/folders", _accepted(pair, theirs[0], tmp_path))
+            pair.host.folder_id = pair.pixel.folder_id = "ours"
+            await pair.wait_in_sync()
+            accepted = await phone.set_up()
+    assert empty.offered == filled.offered == {FOLDER_ID: phones}
+    assert [s.folders[0].unheard_of for s in (empty, filled, accepted)] == [(), (phones,), ()]
+
+
+def _accepted(pair: SyncPair, like: dict[str, object], tmp_path: Path) -> dict[str, object]:
+    shared = [{"deviceID": pair.host.device_id}]
+    return like | {"id": "ours", "path": str(tmp_path / "there"), "devices": shared}
+
+
+@pytest.mark.parametrize(
+    ("state", "items", "is_so"), [("valid", 3, False), ("notSharing", 0, True)]
+)
+async def test_from_1_20_on_syncthing_says_itself_who_has_not_accepted(
+    tmp_path: Path, *, state: str, items: int, is_so: bool
+) -> None:
+    async with serving(StandIn(str(tmp_path))) as stand_in:
+        said = {"remoteState": state, "globalItems": items, "sequence": 0}
+        stand_in.says["/rest/db/completion"] = said
+        async with phone_of(Told(tmp_path, tmp_path, url=stand_in.url, api_key=KEY)) as phone:
+            [folder] = (await phone.set_up()).folders
+    assert folder.unheard_of == ((PIXEL,) if is_so else ())
+
+
+async def test_a_syncthing_that_cannot_tell_of_offers_is_read_all_the_same(tmp_path: Path) -> None:
+    async with serving(StandIn(str(tmp_path))) as stand_in:
+
+        async def unknown(_: object) -> object:
+            return stand_in.plain(404, "404 page not found\n")
+
+        stand_in.says["/rest/cluster/pending/folders"] = unknown
+        async with phone_of(Told(tmp_path, tmp_path, url=stand_in.url, api_key=KEY)) as phone:
+            assert (await phone.set_up()).offered == {}
+
+
 async def test_null_lists_and_odd_sentences_are_read_in_bounds(tmp_path: Path) -> None:
     async with serving(StandIn(str(tmp_path))) as stand_in:
         stand_in.says |= {
             "/rest/config/devices": None,
+            "/rest/cluster/pending/folders": None,
             "/rest/system/connections": {"connections": None},
             "/rest/config/folders": [stand_in.folder(devices=None)],
             "/rest/db/status": {"state": "error", "error": "line\n" * 1000, "watchError": None},

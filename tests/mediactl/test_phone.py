@@ -197,7 +197,7 @@ async def test_the_probe_says_what_was_seen(
         sure = await t.type("syncthing", "setup", "--probe", "--yes", "--json")
     assert (said.code, sure.code) == (code, code)
     assert words in said.out
-    assert ("One thing only you can do" in said.out) == (code != 0)
+    assert ("Two things only you can do" in said.out) == (code != 0)
     assert sure.doc["probe"]["answer"]
 
 

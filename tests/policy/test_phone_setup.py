@@ -55,6 +55,7 @@ UNSAFE = {
 WARNINGS = {
     "syncthing.watch_error": set_up(folder(watch_error="too many open files")),
     "syncthing.ignore_delete": set_up(folder(ignore_delete=True)),
+    "syncthing.not_accepted": set_up(folder(unheard_of=(PHONE,))),
 }
 
 
@@ -69,6 +70,22 @@ def test_each_fault_is_a_finding_of_its_own_that_stops_the_lane(code: str) -> No
 def test_what_only_slows_things_down_is_told_and_stops_nothing(code: str) -> None:
     [fault] = lint(WARNINGS[code], WANTED)
     assert (fault.code, fault.is_unsafe) == (code, False)
+
+
+def test_a_folder_that_the_phone_offers_instead_is_named() -> None:
+    offered = {"camera": PHONE, "theirs": TABLET}
+    missing, offer = lint(set_up(offered=offered), FOUND)
+    assert (missing.code, offer.code) == ("syncthing.folder_missing", "syncthing.folder_offered")
+    assert "camera" in offer.message
+    assert "theirs" not in offer.message
+    not_accepted, offer = lint(set_up(folder(unheard_of=(PHONE,)), offered=offered), WANTED)
+    assert (not_accepted.code, offer.code) == ("syncthing.not_accepted", "syncthing.folder_offered")
+    assert "accept photos" in offer.remedy
+
+
+def test_what_else_the_phone_offers_is_nobodys_business_once_ours_is_accepted() -> None:
+    assert lint(set_up(GOOD, offered={"camera": PHONE}), WANTED) == []
+    assert lint(set_up(folder(unheard_of=(TABLET,))), WANTED) == []
 
 
 @pytest.mark.parametrize("type_", ["sendreceive", "receiveonly", "receiveencrypted", ""])

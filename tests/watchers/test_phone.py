@@ -357,6 +357,16 @@ async def test_a_warning_is_told_and_nothing_waits_for_it(tmp_path: Path) -> Non
         assert it.told() == []
 
 
+async def test_a_warning_that_is_put_right_is_over_in_a_minute(tmp_path: Path) -> None:
+    async with way(tmp_path) as it:
+        it.phone.folder = replace(it.phone.folder, unheard_of=(it.phone.device,))
+        await it.for_seconds(SET_UP_S + 1)
+        assert it.told() == [("syncthing setup", "syncthing.not_accepted")]
+        it.phone.folder = replace(it.phone.folder, unheard_of=())
+        await it.for_seconds(STUBBORN_S + 1)
+        assert it.told() == []
+
+
 async def test_the_set_up_is_looked_at_every_hour_though_nobody_tells_of_a_change(
     tmp_path: Path,
 ) -> None:

@@ -1,6 +1,7 @@
 """How Syncthing is set up, read and mended through its own interface; its files are left to it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from mediad.adapters.syncthing.answers import flag, mapping, sequence, text
 from mediad.adapters.syncthing.client import Client
 from mediad.adapters.syncthing.faults import FOLDER_MISSING, MARKER_MISSING, fault
 from mediad.adapters.syncthing.known import Finder, Node, devices, expanded
-from mediad.adapters.syncthing.wire import wires
+from mediad.adapters.syncthing.wire import announces_nothing, wires
 from mediad.config import Settings
 from mediad.errors import Bug
 from mediad.ports import Change, SetUp, SharedFolder
@@ -47,24 +48,27 @@ class SettingUp:
         rows = await self._finder.folders(node)
         fits = await self._finder.is_ours(rows, node)
         wanted = self._settings().syncthing.folder_id
-        folders = [
-            await self._folder(row, node, is_at_ours=fit, is_ours=fit or text(row, "id") == wanted)
-            for row, fit in zip(rows, fits, strict=True)
-        ]
+        lines = await wires(self._client, node)
+        connected = frozenset(d for d, line in lines.items() if line.is_connected and d != node.id)
+        folders = []
+        for row, fit in zip(rows, fits, strict=True):
+            folder = self._configured(row, node, is_at_ours=fit)
+            is_ours = fit or folder.id == wanted
+            folders.append(await self._alive(folder, node, connected) if is_ours else folder)
         answer = await self._client.ask("GET", "/rest/config/devices", node=node.id)
         others = {
             text(row, "deviceID"): row
             for item in sequence(answer.said if answer else None, "devices")
             if text(row := mapping(item, "device"), "deviceID") != node.id
         }
-        lines = await wires(self._client, node)
         return SetUp(
             node.syncthing,
             node.id,
             tuple(folders),
             {device: text(row, "name", "") for device, row in others.items()},
             frozenset(d for d, row in others.items() if flag(row, "paused", default=False)),
-            frozenset(d for d, line in lines.items() if line.is_connected and d != node.id),
+            connected,
+            await self._offered(node),
         )
 
     async def mend(self, changes: Sequence[Change]) -> None:
@@ -78,33 +82,53 @@ class SettingUp:
         finally:
             self._finder.forget()
 
-    async def _folder(
-        self, row: Mapping[str, object], node: Node, *, is_at_ours: bool, is_ours: bool
+    def _configured(
+        self, row: Mapping[str, object], node: Node, *, is_at_ours: bool
     ) -> SharedFolder:
-        folder, is_paused = text(row, "id"), flag(row, "paused", default=False)
-        status: Mapping[str, object] = {}
-        ignores: tuple[str, ...] = ()
-        if is_ours:
-            query = [("folder", folder)]
-            answer = await self._client.ask("GET", "/rest/db/status", query, node=node.id)
-            status = mapping(answer.said if answer else None, "status")
-            ignores = await self._ignores(folder, node)
         return SharedFolder(
-            id=folder,
+            id=text(row, "id"),
             label=text(row, "label", ""),
             # Another way to write our own path, by a link or from Syncthing's home, is told as ours.
             path=str(self._root()) if is_at_ours else expanded(text(row, "path"), node.tilde),
             type=text(row, "type"),
-            is_paused=is_paused,
+            is_paused=flag(row, "paused", default=False),
             devices=tuple(d for d in devices(row) if d != node.id),
             encrypted_for=_encrypted_for(row, node),
             ignore_delete=flag(row, "ignoreDelete", default=False),
             marker=text(row, "markerName", _MARKER),
-            state="" if is_paused else text(status, "state", ""),
+            state="",
+        )
+
+    async def _alive(
+        self, folder: SharedFolder, node: Node, connected: frozenset[str]
+    ) -> SharedFolder:
+        """With what only a folder that is ours is asked for."""
+        query = [("folder", folder.id)]
+        answer = await self._client.ask("GET", "/rest/db/status", query, node=node.id)
+        status = mapping(answer.said if answer else None, "status")
+        heard_of = () if folder.is_paused else connected.intersection(folder.devices)
+        return replace(
+            folder,
+            state="" if folder.is_paused else text(status, "state", ""),
             error=_sentence(status, "error") or _sentence(status, "invalid"),
             watch_error=_sentence(status, "watchError"),
-            ignores=ignores,
+            ignores=await self._ignores(folder.id, node),
+            unheard_of=tuple(
+                [
+                    device
+                    for device in sorted(heard_of)
+                    if await announces_nothing(self._client, node, folder.id, device)
+                ]
+            ),
         )
+
+    async def _offered(self, node: Node) -> Mapping[str, str]:
+        """Told from 1.13 on."""
+        path = "/rest/cluster/pending/folders"
+        answer = await self._client.ask("GET", path, node=node.id, unknown="not found")
+        rows = mapping((answer.said if answer else None) or {}, "pending folders")
+        by = {f: mapping(row, "folder").get("offeredBy") or {} for f, row in rows.items()}
+        return {f: next(iter(mapping(devices, "offeredBy")), "") for f, devices in by.items()}
 
     async def _ignores(self, folder: str, node: Node) -> tuple[str, ...]:
         """The patterns, without comments and empty lines."""

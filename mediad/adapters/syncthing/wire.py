@@ -46,6 +46,16 @@ async def needs_nothing(client: Client, known: Known) -> bool:
     return whole(row, "needItems") == 0 and whole(row, "needBytes") == 0
 
 
+async def announces_nothing(client: Client, node: Node, folder: str, device: str) -> bool:
+    """There is something in the folder, and the device has told of nothing there. Before 1.20 only a likelihood."""
+    query = [("folder", folder), ("device", device)]
+    answer = await client.ask("GET", "/rest/db/completion", query, node=node.id)
+    row = mapping(answer.said if answer else None, "completion")
+    if state := text(row, "remoteState", ""):
+        return state == "notSharing"
+    return whole(row, "globalItems") > 0 and whole(row, "sequence", 0) == 0
+
+
 def _wire(answer: object) -> Wire:
     row = mapping(answer, "connection")
     return Wire(
