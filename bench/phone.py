@@ -45,12 +45,11 @@ class Daemon:
             [BIN / "mediactl", "--root", self.root, "--json", *words],
             capture_output=True, env=self.env, check=False,
         )  # fmt: skip
-        return json.loads(done.stdout) if done.stdout else None
+        return json.loads(done.stdout or "{}")
 
     def stage(self, name: str) -> dict[str, Any]:
         said = self.ask("status")
-        stages = said["workflow"]["stages"] if said else []
-        return next((s for s in stages if s["name"] == name), {"done": 0, "ready": 0, "waiting": 0})
+        return next(s for s in said["workflow"]["stages"] if s["name"] == name)
 
     def until(self, holds: Callable[[], bool], every_s: float = 0.1) -> None:
         while not holds():
@@ -65,7 +64,7 @@ class Daemon:
 def daemon(home: Path, pair: SyncPair, *, url: str = "", **more: str) -> Iterator[Daemon]:
     running = Daemon(home / "root", url or pair.host.url, pair.host.api_key, more)
     try:
-        running.until(lambda: running.ask("status") is not None)
+        running.until(lambda: "workflow" in running.ask("status"))
         yield running
     finally:
         running.stop()
@@ -85,10 +84,10 @@ def our_throughput(source: Path, _: int) -> float:
     with home_with_pair("phone") as (home, pair), daemon(home, pair) as running:
         running.ask("pause", "batch")
         shutil.copytree(source, home / "root" / "incoming", dirs_exist_ok=True)
-        running.until(lambda: running.stage("batch")["ready"] >= FILES)
+        running.until(lambda: running.stage("batch")["ready"] >= FILES, 1.0)
         began = time.perf_counter()
         running.ask("resume", "batch")
-        running.until(lambda: running.stage("verify")["done"] >= FILES)
+        running.until(lambda: running.stage("verify")["done"] >= FILES, 0.5)
         return FILES / (time.perf_counter() - began)
 
 
@@ -105,19 +104,24 @@ def syncthing_throughput(source: Path, _turn: int) -> float:
 def latencies_s(source: Path) -> list[float]:
     """One file at a time: from the phone's own record of its last byte to our transition."""
     with home_with_pair("latency") as (home, pair), daemon(home, pair, **ONE_BY_ONE) as running:
+        finished(pair)  # what is asked for is only remembered from the first question on
         for nth, file in enumerate(sorted(source.iterdir())[:SINGLES]):
             shutil.copy2(file, home / "root" / "incoming" / file.name)
             running.until(lambda n=nth: running.stage("verify")["done"] > n, 0.02)  # type: ignore[misc]
-        finished = asyncio.run(
-            pair.pixel.get("/rest/events", since=0, events="ItemFinished", timeout=1)
-        )
-        at = {e["data"]["item"]: datetime.fromisoformat(e["time"]).timestamp() for e in finished}
+        at = finished(pair)
         found = []
         for file in sorted(source.iterdir())[:SINGLES]:
             rows = running.ask("explain", file.name)["history"]
             [seen] = [r["at"] for r in rows if r["to"] == "phone.verified"]
             found.append(datetime.fromisoformat(seen).timestamp() - at[file.name])
         return sorted(found)
+
+
+def finished(pair: SyncPair) -> dict[str, float]:
+    """When the phone itself was done with each file: seconds since the epoch by name."""
+    asked = {"since": 0, "events": "ItemFinished", "timeout": 0}
+    events = asyncio.run(pair.pixel.get("/rest/events", **asked))
+    return {e["data"]["item"]: datetime.fromisoformat(e["time"]).timestamp() for e in events}
 
 
 class Counter:

@@ -168,11 +168,7 @@ async def _named(
         choices(a, [s.member for s in sending], own)
         for a, sending, own in zip(assets, files, kept, strict=True)
     ]
-    taken = await _taken([[k for keys in w for k in keys] for w in wishes], io)
-    claimed: set[str] = set()
-    found: list[tuple[SiteKey, ...] | MediadError] = []
-    for wish, own, held in zip(wishes, kept, taken, strict=True):
-        found.append(_free(wish, own.values(), held, claimed))
+    found = await _free(wishes, [frozenset(k.values()) for k in kept], io)
     times = await _times(assets, files, io)
     return [
         k
@@ -190,13 +186,37 @@ def _kept(asset: Asset, sending: Iterable[Sent]) -> Mapping[OriginalId, SiteKey]
     return {s.original.id: p.key for s, p in earlier if p and p.digest == s.digest}
 
 
+async def _free(
+    wishes: Sequence[Sequence[tuple[SiteKey, ...]]], own: Sequence[frozenset[SiteKey]], io: Ports
+) -> list[tuple[SiteKey, ...] | MediadError]:
+    """
+    Each asset's first choice of which every name is free or its own; empty where none is.
+
+    The second choice is only asked about where the first is taken: every question costs a request a name.
+    """
+    found: dict[int, tuple[SiteKey, ...] | MediadError] = {}
+    claimed: set[str] = set()
+    for nth in range(max(map(len, wishes), default=0)):
+        open_ = [n for n, w in enumerate(wishes) if n not in found and nth < len(w)]
+        taken = await _taken([wishes[n][nth] for n in open_], io) if open_ else ()
+        for n, held in zip(open_, taken, strict=True):
+            keys = wishes[n][nth]
+            names = {folded(k) for k in keys}
+            if isinstance(held, MediadError):
+                found[n] = held
+            elif held <= own[n] and not claimed & names:
+                found[n] = keys
+                claimed |= names
+    return [found.get(n, ()) for n in range(len(wishes))]
+
+
 async def _taken(
     wishes: Sequence[Sequence[SiteKey]], io: Ports
 ) -> list[frozenset[SiteKey] | MediadError]:
     """Those of each asset's names that anything was ever placed under, or that lie there, or that Syncthing knows."""
     given = await io.ledger.names_given([k for keys in wishes for k in keys])
     there = await lots.sight(io.files, [[Place(Site.PHONE, k) for k in keys] for keys in wishes])
-    known = await lots.spread(io.phone.indexed, list(wishes))
+    known = await lots.spread(io.phone.indexed, wishes)
     return [
         seen
         if isinstance(seen, MediadError)
@@ -207,24 +227,6 @@ async def _taken(
         )
         for keys, seen in zip(wishes, lots.pair(there, known), strict=True)
     ]
-
-
-def _free(
-    wish: Sequence[tuple[SiteKey, ...]],
-    own: Iterable[SiteKey],
-    taken: frozenset[SiteKey] | MediadError,
-    claimed: set[str],
-) -> tuple[SiteKey, ...] | MediadError:
-    """The first choice of which every name is free or its own; claimed at once, for those who come after."""
-    if isinstance(taken, MediadError):
-        return taken
-    others = (taken - frozenset(own)) | frozenset()
-    for keys in wish:
-        names = {folded(k) for k in keys}
-        if not others & set(keys) and not claimed & names:
-            claimed |= names
-            return keys
-    return ()
 
 
 async def _times(

@@ -86,11 +86,12 @@ async def act(
         if any(puts):
             placed = await lots.place_each(place, puts)
             errors = [e or x for e, x in zip(errors, placed, strict=True)]
-    fresh = [
-        () if e else tuple(f for f in fs.files if f.entry is None)
-        for fs, e in zip(facts, errors, strict=True)
-    ]
-    answers = await have_scanned(fresh, io)
+    well = [fs.files if e is None else () for fs, e in zip(facts, errors, strict=True)]
+    # What has only just come is told of, and seen to be listed by the look that follows.
+    if fresh := [f.placement.key for files in well for f in files if f.there is None]:
+        await io.phone.scan(fresh)
+    missed = [tuple(f for f in files if f.there and f.entry is None) for files in well]
+    answers = await have_scanned(missed, io)
     return [lots.look_again(e or a) for e, a in zip(errors, answers, strict=True)]
 
 
