@@ -5,6 +5,8 @@ A guarded root (archive, library) is enrolled once: a marker file with a random 
 and whether the folder was a mount. What is not that same folder, mounted and writable, is not opened: an absent mount
 never looks like absent files, and nothing is written below a mount point. No handle is kept between lots, so a
 person can unmount when they like and work goes on by itself when the folder is back.
+
+The folder that is shared with the phone carries no marker, which would be sent there: it is known by its mount.
 """
 
 import os
@@ -22,6 +24,7 @@ from anyio import CapacityLimiter, to_thread
 
 from mediad.adapters import syscalls
 from mediad.adapters.errnos import faults_of
+from mediad.adapters.mount_points import TOP, fstab_points, is_listed, mount_of
 from mediad.errors import MediadError, NeedsOperator
 from mediad.model import Site
 
@@ -143,11 +146,13 @@ class Roots:
         enrolments: Enrolments,
         *,
         guarded: Collection[Site] = (Site.ARCHIVE, Site.LIBRARY),
+        by_mount: Collection[Site] = (Site.PHONE,),
         fstab: Path = FSTAB,
         touch: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.paths = dict(paths)
         self.guarded = frozenset(guarded)
+        self._by_mount = frozenset(by_mount)
         self._enrolments = enrolments
         self._known: dict[Site, Enrolment] = {}
         self._settled: dict[Site, set[tuple[int, int]]] = {site: set() for site in Site}
@@ -163,7 +168,8 @@ class Roots:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))
         for site in self.paths.keys() - self.guarded:
             with faults_of(site):
-                _make_durable(self.paths[site])
+                if not self._is_unmounted(site):
+                    _make_durable(self.paths[site])
 
     async def check(self, site: Site) -> MediadError | None:
         """What keeps this root from being used now, if anything does. Never hangs the caller with the mount."""
@@ -207,8 +213,10 @@ class Roots:
                 os.close(fd)
 
     def _opened(self, site: Site) -> int:
+        if self._is_unmounted(site):
+            raise _unmounted(site, self.paths[site])
         try:
-            return os.open(self.paths[site], _FOLDER)
+            fd = os.open(self.paths[site], _FOLDER)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NeedsOperator(
                 f"the folder of {site}, {self.paths[site]}, is not there; nothing is made in its place, and what"
@@ -217,6 +225,36 @@ class Roots:
                 remedy="mount or make the folder again; mediad goes on by itself",
                 site=site.value,
             ) from error
+        if site in self._by_mount:
+            try:
+                self._recognise_mount(site, fd)
+            except BaseException:
+                os.close(fd)
+                raise
+        return fd
+
+    def _is_unmounted(self, site: Site) -> bool:
+        """Is the mount gone on which we knew it to lie, or one that fstab wants there?"""
+        if site not in self._by_mount:
+            return False
+        if self._misses_mount(site):
+            return True
+        known = self._known.get(site) or self._enrolments.load(site)
+        if known is None:
+            return False
+        path = self.paths[site].resolve()
+        return path.is_relative_to(known.marker) and not mount_of(path).is_relative_to(known.marker)
+
+    def _recognise_mount(self, site: Site, fd: int) -> None:
+        """Elsewhere than before it is another folder, and remembered anew."""
+        mount = mount_of(self.paths[site].resolve())
+        if self._is_unmounted(site) or os.fstat(fd).st_dev != mount.stat().st_dev:
+            raise _unmounted(site, self.paths[site])
+        fs = syscalls.FS_NAMES.get(syscalls.fs_type(fd), "other")
+        found = Enrolment(str(mount), mount != TOP, fs)
+        if found != self._known.get(site):
+            with self._locks[site]:
+                self._remember(site, found)
 
     def _opened_guarded(self, site: Site) -> int:
         self._refuse_unmounted(site)
@@ -270,11 +308,14 @@ class Roots:
         self._known[site] = enrolment
 
     def _refuse_unmounted(self, site: Site) -> None:
+        if self._misses_mount(site):
+            raise _unmounted(site, self.paths[site])
+
+    def _misses_mount(self, site: Site) -> bool:
         """A folder at or below a mount point of fstab is only itself while that is mounted."""
         path = self.paths[site].resolve()
-        for point in _fstab_points(self._fstab):
-            if path.is_relative_to(point) and not os.path.ismount(point) and not _in_mounts(point):
-                raise _unmounted(site, self.paths[site])
+        points = [p for p in fstab_points(self._fstab) if path.is_relative_to(p)]
+        return not all(p.is_mount() or is_listed(p) for p in points)
 
 
 def read_marker(fd: int) -> tuple[str, str] | None:
@@ -335,29 +376,6 @@ def _opened_folder(path: Path) -> Iterator[int]:
 def _is_mount(fd: int) -> bool:
     """Lazily unmounted, a root is its own parent: no mount any more."""
     return os.fstat(fd).st_dev != os.stat("..", dir_fd=fd).st_dev
-
-
-def _fstab_points(fstab: Path) -> Iterator[Path]:
-    try:
-        lines = fstab.read_text(errors="surrogateescape").splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines:
-        fields = line.split()
-        if len(fields) > 1 and fields[1].startswith("/") and fields[1] != "/":
-            yield Path(_unescaped(fields[1]))
-
-
-def _in_mounts(point: Path) -> bool:
-    """A bind mount from the same file system has no device of its own: only the kernel's list knows it."""
-    mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
-    return any(_unescaped(line.split()[4]) == str(point) for line in mounts)
-
-
-def _unescaped(field: str) -> str:
-    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        field = field.replace(code, char)
-    return field
 
 
 def _unmounted(site: Site, path: Path) -> NeedsOperator:

@@ -219,6 +219,59 @@ async def test_a_root_that_became_a_mount_is_remembered_as_one(tmp_path: Path, n
     assert code_of(await folders.roots().check(Site.ARCHIVE)) == "archive.unmounted"
 
 
+@pytest.mark.parametrize("below", ["", "sync/photos"])
+async def test_the_shared_folder_without_its_mount_is_out_of_reach_and_not_empty(
+    tmp_path: Path, below: str
+) -> None:
+    """It has no marker: that would go to the phone. A new start makes no folder below the mount point either."""
+    disk = tmp_path / "disk"
+    folders = Folders(tmp_path, phone=disk / below)
+    with mounted(disk):
+        key = at(Site.PHONE, "a.jpg")
+        assert await folders.files().link(
+            [folders.put(folders.drop(Site.SPOOL, "a.jpg", b"1"), Site.PHONE, "a.jpg")]
+        ) == [None]
+        assert names(disk / below) == ["a.jpg"]
+        umount(disk)
+        for files in (folders.files(), folders.files()):
+            (answer,) = await files.sight([key])
+            assert isinstance(answer, NeedsOperator)
+            assert (answer.code, answer.site) == ("phone.unmounted", "phone")
+            (answer,) = await files.link(
+                [folders.put(folders.drop(Site.SPOOL, "b.jpg", b"2"), Site.PHONE, "b.jpg")]
+            )
+            assert isinstance(answer, NeedsOperator)
+        assert names(disk) == []
+        mount(disk)
+        assert await folders.files().link(
+            [folders.put(at(Site.SPOOL, "b.jpg"), Site.PHONE, "b.jpg")]
+        ) == [None]
+
+
+async def test_the_shared_folder_may_be_moved_and_may_become_a_mount(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    assert await folders.roots().check(Site.PHONE) is None
+    with mounted(folders.paths[Site.PHONE]):
+        assert await folders.roots().check(Site.PHONE) is None
+        assert folders.kept[Site.PHONE].was_mount
+    assert await folders.roots().check(Site.PHONE) is not None
+    moved = Folders(tmp_path, kept=folders.kept, phone=tmp_path / "elsewhere")
+    assert await moved.roots().check(Site.PHONE) is None
+
+
+async def test_the_shared_folder_waits_for_a_mount_of_fstab(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    folders = Folders(tmp_path, phone=disk / "photos")
+    folders.fstab.write_text(f"UUID=2 {disk} ext4 defaults 0 2\n")
+    fault = await folders.roots().check(Site.PHONE)
+    assert fault is not None
+    assert fault.code == "phone.unmounted"
+    assert names(disk) == []
+    with mounted(disk):
+        assert await folders.roots().check(Site.PHONE) is None
+
+
 def test_every_new_folder_is_synced_into_the_one_above(tmp_path: Path) -> None:
     roots = Folders(tmp_path).roots()
     with roots.open(Site.ARCHIVE) as root:
