@@ -9,7 +9,7 @@ from mediad.config import Fault, Loaded
 from mediad.engine import Engine
 from mediad.journal import Journal
 from mediad.policy.problems import Problems
-from mediad.ports import Ports
+from mediad.ports import Ports, SignInDoor
 from mediad.service.answers import FindingDoc
 
 
@@ -38,6 +38,10 @@ class Orders(Protocol):
         ...
 
 
+def _no_door() -> SignInDoor | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     journal: Journal
@@ -47,3 +51,4 @@ class Parts:
     ports: Callable[[], Ports]
     orders: Orders
     version: str
+    door: Callable[[], SignInDoor | None] = _no_door  # the sign-in to iCloud; None: iCloud is off
