@@ -191,10 +191,15 @@ class RemoteFile:
     """One file that iCloud keeps of an asset."""
 
     resource: Resource
-    name: str  # what it is to be called here: a label, made harmless before it becomes part of a path
+    name: (
+        str  # what it is to be called here: a label, made harmless before it becomes part of a path
+    )
     size: int
     fingerprint: str  # Apple's, base64; the same bytes have the same one
     original: OriginalId | None = None  # ours, once it is listed in the journal
+    is_proved: bool = (
+        False  # what we took in was seen to have this fingerprint; deletion needs it of every file
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +221,23 @@ class Remote:
     files: tuple[RemoteFile, ...] = ()
     albums: tuple[str, ...] = ()  # record names
     flaw: str = ""  # why it cannot be fetched, in a sentence: a record without a file, an unknown fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFact:
+    """What was seen of an asset in iCloud, or of what we took from it. None, and "": nothing new about that."""
+
+    ref: CloudRef
+    marked_at: int | None = None  # 0: it is in the album no longer
+    deleted_at: int | None = (
+        None  # when mediad moved it to Recently Deleted; 0: it was brought back
+    )
+    recoverable_until: int | None = None
+    replacement: CloudRef | None = None
+    change_tag: str = ""
+    proved: tuple[
+        RemoteFile, ...
+    ] = ()  # files whose originals were seen to have their fingerprints
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,4 +309,5 @@ class Evidence:
     keeper: AssetId | None = None
     placements: tuple[Placement, ...] = ()
     witnesses: tuple[Witness, ...] = ()
+    remotes: tuple[RemoteFact, ...] = ()
     figures: Mapping[str, object] = field(default_factory=dict)

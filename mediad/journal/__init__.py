@@ -17,17 +17,21 @@ from mediad.journal.rows import (
     HistoryRow,
     Intent,
     Listed,
+    Listing,
     Mark,
     Park,
     Placed,
+    Reason,
     Run,
     Standing,
     Step,
+    Tally,
     Work,
+    ZoneRow,
 )
 
 __all__ = [
     "BY_HAND", "OFF", "WITNESS", "Arrival", "Audit", "BatchMember", "BatchRow", "Committed", "Condition", "Counts",
-    "HistoryRow", "Intent", "Journal", "Listed", "Lock", "Mark", "Park", "Placed", "Run", "Standing", "Step", "Work",
-    "name_at", "restore", "rotate",
+    "HistoryRow", "Intent", "Journal", "Listed", "Listing", "Lock", "Mark", "Park", "Placed", "Reason", "Run",
+    "Standing", "Step", "Tally", "Work", "ZoneRow", "name_at", "restore", "rotate",
 ]  # fmt: skip

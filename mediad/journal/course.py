@@ -100,3 +100,9 @@ ARRIVED: Final = Course(
     stands={Lane.INTAKE: (State.SEEN, Mark.READY)},
     turns=False,
 )
+LISTED: Final = ARRIVED._replace(
+    writes=((State.LISTED, Mark.READY),),
+    position=frozenset({State.LISTED}),
+    opened=(State.LISTED,),
+    stands={Lane.INTAKE: (State.LISTED, Mark.READY)},
+)

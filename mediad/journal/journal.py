@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from mediad.errors import MediadError, NeedsOperator
 from mediad.journal import backup, chain, faults, phone, queries
+from mediad.journal.cloud_side import CloudSide
 from mediad.journal.db import Readers, Writer, connect
 from mediad.journal.migrate import editions, enact, migrate, pending, refuse_network, version
 from mediad.journal.rows import (
@@ -56,7 +57,7 @@ _ROUSED_AT_ONCE: Final = 1000
 _LONGEST_WAIT_MS: Final = 7 * 86_400_000
 
 
-class Journal:
+class Journal(CloudSide):
     """Also the Ledger that stages may ask (ports.Ledger)."""
 
     def __init__(

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
+from mediad.journal import cloud_page
 from mediad.journal.rows import blob, to_sql
 from mediad.journal.said import inspection_json
 from mediad.model import (
@@ -52,6 +53,8 @@ def apply(do: Do, asset: AssetId, evidence: Evidence, then: State | None) -> Non
         _placement(do, placement, evidence.at)
     for witness in evidence.witnesses:
         _witness(do, witness)
+    for fact in evidence.remotes:
+        cloud_page.learn(do, fact)
     _asset(do, asset, evidence, then)
 
 

@@ -19,16 +19,19 @@ from mediad.model import (
     Copy,
     Digest,
     Evidence,
+    Kind,
     Original,
     OriginalId,
     Place,
     Placement,
+    Remote,
     Rendition,
     Rung,
     Site,
     SiteKey,
     Witness,
 )
+from mediad.ports import Delta, Zone
 from mediad.state import Lane, Position, State, Transition
 
 Value: TypeAlias = str | bytes | int | float | None
@@ -210,6 +213,60 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """A listing of a whole zone that is on its way."""
+
+    at: int  # when it began
+    token: str  # of its first page
+    rank: int = 0  # where its next page begins
+    hidden: bool = False  # in its second part: what is in the Hidden album
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRow:
+    """How far a library of iCloud has been read."""
+
+    zone: Zone
+    token: str | None  # None: to be listed anew
+    listing: Listing | None
+    listed_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CloudPage:
+    """What one answer of iCloud brings, and how far it has been read with it: one transaction."""
+
+    zone: Zone
+    taken: tuple[tuple[Remote, str], ...]  # each with why it is not fetched; "": it is
+    delta: Delta
+    token: str | None = None  # None: as it was
+    listing: Listing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many assets of iCloud stand alike, in one month, of one kind."""
+
+    month: str  # "2024-07", "" where nobody knows when it was taken
+    kind: Kind
+    is_archived: bool  # all its files as they are in iCloud now have a verified copy
+    reason: "Reason"
+    count: int
+
+
+class Reason(NamedTuple):
+    """What the journal knows of why an asset is not archived: policy/completeness.py has the words."""
+
+    why: str = ""
+    flaw: str = ""
+    is_gone: bool = False
+    state: str = ""  # of the lane that is furthest behind
+    mark: str = ""
+    code: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     id: int
     started: int
@@ -251,6 +308,7 @@ class Bundle:
     renditions: dict[int, list[Rendition]] = field(default_factory=_lists)
     placements: dict[int, list[Placement]] = field(default_factory=_lists)
     witnesses: dict[int, list[Witness]] = field(default_factory=_lists)
+    remotes: dict[int, Remote] = field(default_factory=dict)
 
 
 def to_sql(text: str) -> str | bytes:

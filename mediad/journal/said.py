@@ -18,6 +18,7 @@ from mediad.model import (
     Original,
     Place,
     Placement,
+    RemoteFact,
     Rendition,
     Witness,
 )
@@ -100,6 +101,23 @@ def _witness(witness: Witness) -> dict[str, object]:
     return said
 
 
+def _remote(fact: RemoteFact) -> dict[str, object]:
+    said: dict[str, object] = fact.ref._asdict()
+    for name in ("marked_at", "deleted_at", "recoverable_until"):
+        if (value := getattr(fact, name)) is not None:
+            said[name] = value
+    if fact.replacement:
+        said["replacement"] = fact.replacement._asdict()
+    if fact.change_tag:
+        said["change_tag"] = fact.change_tag
+    if fact.proved:
+        said["proved"] = [
+            {"original": f.original, "resource": f.resource, "fingerprint": f.fingerprint}
+            for f in fact.proved
+        ]
+    return said
+
+
 def _captured(captured: Captured) -> dict[str, object]:
     return {
         "local": captured.local,
@@ -124,6 +142,7 @@ _SAID: Final[tuple[tuple[str, Callable[[Any], object]], ...]] = (
     ("renditions", lambda rows: [_rendition(r) for r in rows]),
     ("placements", lambda rows: [_placement(p) for p in rows]),
     ("witnesses", lambda rows: [_witness(w) for w in rows]),
+    ("remotes", lambda rows: [_remote(r) for r in rows]),
     ("figures", dict),
     ("kind_now", _same),
     ("captured", _captured),

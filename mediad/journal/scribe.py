@@ -12,14 +12,24 @@ from dataclasses import replace
 from typing import Final
 
 from mediad.errors import Bug, Refused, Retryable
-from mediad.journal import learn
+from mediad.journal import cloud_page, learn
 from mediad.journal.chain import GENESIS, seal
-from mediad.journal.course import ARRIVED, REMADE, Course, Lanes, chart, condition, position_of
+from mediad.journal.course import (
+    ARRIVED,
+    LISTED,
+    REMADE,
+    Course,
+    Lanes,
+    chart,
+    condition,
+    position_of,
+)
 from mediad.journal.migrate import ARRIVE, MERGE, WITNESS
 from mediad.journal.rows import (
     OFF,
     SKIPPED,
     Arrival,
+    CloudPage,
     Committed,
     Mark,
     Park,
@@ -27,7 +37,7 @@ from mediad.journal.rows import (
     to_sql,
 )
 from mediad.journal.said import evidence_json
-from mediad.model import AssetId, Evidence, Kind, Role
+from mediad.model import AssetId, Evidence, Kind, Role, SiteKey
 from mediad.policy.grouping import group_key
 from mediad.policy.naming import safe_name
 from mediad.ports import Clock
@@ -126,27 +136,16 @@ class Scribe:
             "SELECT 1 FROM original WHERE source_key = ? AND taken = 0", (source_key,)
         ).fetchone():
             return None
-        name = to_sql(arrival.name)
-        folder = arrival.source_key.rpartition("/")[0]
-        row = self._do(
-            "INSERT INTO asset (name, kind, source, seen_at) VALUES (?, ?, ?, ?)",
-            (name, Kind.UNKNOWN.value, arrival.source, self._now),
-        )
-        asset = AssetId(row.lastrowid or 0)
-        [original] = self._do("SELECT coalesce(max(id), 0) + 1 FROM original").fetchone()
-        spool_key = f"{self._now:x}-{original}-{safe_name(arrival.name)}"
-        self._do(
-            "INSERT INTO original (id, asset, role, name, source_key, spool_key, size, mtime_ns,"
-            " group_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                original, asset, Role.PRIMARY.value, name, source_key, to_sql(spool_key),
-                arrival.size, arrival.mtime_ns, to_sql(group_key(folder, arrival.name)),
-            ),
-        )  # fmt: skip
         seen = Evidence("seen", self._now, figures={"size": arrival.size, "source": arrival.source})
+        asset = self._asset(arrival.name, Kind.UNKNOWN, arrival.source)
+        self._original(asset, Role.PRIMARY, arrival)
         self._tell(asset, ARRIVE, None, State.SEEN, seen, ARRIVED.opened)
         self._follow(asset, {}, ARRIVED)
         return asset
+
+    def page(self, page: CloudPage) -> list[AssetId]:
+        """What iCloud said, and the assets of ours that follow from it, each to be fetched."""
+        return [self._listed(due) for due in cloud_page.write(self._do, page, self._now)]
 
     def record(self, step: Step) -> Position:
         asset, transition = step.asset_id, step.transition
@@ -250,6 +249,48 @@ class Scribe:
         self._intended.add((asset, LANE_OF[stage].value))
 
     # -- how it is done ---------------------------------------------------------------------------
+
+    def _listed(self, due: cloud_page.Due) -> AssetId:
+        asset = self._asset(due.files[0].name or due.name, due.kind, "icloud")
+        for nth, file in enumerate(due.files):
+            key = cloud_page.source_key(due.ref, file.name or due.name)
+            arrival = Arrival(key, file.name or due.name, file.size, due.mtime_ns, "icloud")
+            role = cloud_page.ROLES[file.resource] if nth else Role.PRIMARY
+            cloud_page.bind(self._do, due.ref, file, self._original(asset, role, arrival))
+        figures = {**due.ref._asdict(), "files": len(due.files)}
+        seen = Evidence("listed", self._now, figures=figures)
+        self._tell(asset, ARRIVE, None, State.LISTED, seen, LISTED.opened)
+        self._follow(asset, {}, LISTED)
+        return asset
+
+    def _asset(self, name: str, kind: Kind, source: str) -> AssetId:
+        row = self._do(
+            "INSERT INTO asset (name, kind, source, seen_at) VALUES (?, ?, ?, ?)",
+            (to_sql(name), kind.value, source, self._now),
+        )
+        return AssetId(row.lastrowid or 0)
+
+    def _original(self, asset: AssetId, role: Role, arrival: Arrival) -> int:
+        [original] = self._do("SELECT coalesce(max(id), 0) + 1 FROM original").fetchone()
+        key = arrival.source_key
+        if arrival.source != "folder" and self._is_given(key):
+            key = cloud_page.numbered(key, original)
+        folder = key.rpartition("/")[0]
+        spool_key = f"{self._now:x}-{original}-{safe_name(arrival.name)}"
+        self._do(
+            "INSERT INTO original (id, asset, role, name, source_key, spool_key, size, mtime_ns,"
+            " group_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                original, asset, role.value, to_sql(arrival.name), to_sql(key), to_sql(spool_key),
+                arrival.size, arrival.mtime_ns, to_sql(group_key(folder, arrival.name)),
+            ),
+        )  # fmt: skip
+        return int(original)
+
+    def _is_given(self, key: SiteKey) -> bool:
+        """Was a file ever awaited there? Then what comes late for it would be taken for the new one."""
+        sql = "SELECT 1 FROM original WHERE source_key = ?"
+        return self._do(sql, (to_sql(key),)).fetchone() is not None
 
     def _walk(self, asset: AssetId, lanes: Lanes, step: Transition, evidence: Evidence) -> Position:
         if step.then in _TAKEN:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from mediad.journal.cloud import of_assets
 from mediad.journal.rows import (
     Bundle,
     Condition,
@@ -114,6 +115,7 @@ def _asset(row: Sequence[Any], bundle: Bundle) -> Asset:
         keeper=row[10],
         placements=tuple(bundle.placements.get(row[0], ())),
         witnesses=tuple(bundle.witnesses.get(row[0], ())),
+        remote=bundle.remotes.get(row[0]),
     )
 
 
@@ -146,6 +148,7 @@ def _bundle(db: Connection, wanted: str) -> Bundle:
         (theirs,),
     ):
         bundle.renditions[owner[row[0]]].append(_rendition(row))
+    bundle.remotes = of_assets(db, wanted)
     for placement in {row[0]: row for row in db.execute(PLACEMENTS, (theirs,))}.values():
         bundle.placements[owner[placement[0]]].append(placement_from(placement))
     for row in db.execute(WITNESSES, (theirs,)):

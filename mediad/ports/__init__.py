@@ -15,6 +15,7 @@ from mediad.model import (
     Asset,
     AssetId,
     BatchId,
+    CloudRef,
     Digest,
     Inspection,
     Media,
@@ -31,6 +32,8 @@ from mediad.ports.cloud import (
     Delta,
     Fetch,
     Member,
+    RemoteRow,
+    SelfTest,
     SignIn,
     SignInDoor,
     SignInState,
@@ -81,7 +84,9 @@ __all__ = [
     "Ports",
     "Put",
     "Recipe",
+    "RemoteRow",
     "Room",
+    "SelfTest",
     "SetUp",
     "SharedFolder",
     "Sighting",
@@ -315,7 +320,7 @@ class OpenBatch:
 
 
 class Ledger(Protocol):
-    """What stages may ask the journal. Reading only."""
+    """What stages may ask the journal. It moves nothing by their asking."""
 
     async def asset(self, asset: AssetId) -> Asset | None: ...
 
@@ -348,6 +353,32 @@ class Ledger(Protocol):
 
     async def arriving(self) -> int:
         """How many assets are still on their way through intake: their files may join the next batch."""
+        ...
+
+    async def remotes(self, refs: Sequence[CloudRef]) -> Mapping[CloudRef, RemoteRow]:
+        """Assets of iCloud as they were last listed; unknown ones are left out."""
+        ...
+
+    async def remotes_of_master(self, zone: str, master: str) -> Sequence[RemoteRow]:
+        """All that share the bytes of one original in iCloud (duplicates made on the phone), by record name."""
+        ...
+
+    async def deletions_since(self, at: int) -> int:
+        """How many assets mediad moved to Recently Deleted since then (UTC ms)."""
+        ...
+
+    async def listed_remotes(self) -> int:
+        """How many assets iCloud has, as far as the journal knows."""
+        ...
+
+    async def selftest(self) -> SelfTest | None: ...
+
+    async def album_for(self, zone: str, name: str) -> str:
+        """The record name of mediad's own album: chosen when first asked for, and on the disk before this returns."""
+        ...
+
+    async def ignore_fingerprints(self, fingerprints: Sequence[str]) -> None:
+        """Remember, before the first byte is sent, what is ours: it is never fetched back."""
         ...
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from mediad.errors import MediadError
-from mediad.model import CloudRef, Place, Remote, RemoteFile
+from mediad.model import AssetId, CloudRef, Place, Remote, RemoteFile
 
 
 class SignInState(StrEnum):
@@ -114,6 +114,31 @@ class Deleted:
     ref: CloudRef
     recoverable_until: int | None  # UTC ms
     change_tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRow:
+    """An asset of iCloud as the journal knows it."""
+
+    remote: Remote  # its files as they are there now, each with the original that it became here
+    why: str = ""  # why it is not fetched; "": it is
+    assets: tuple[
+        AssetId, ...
+    ] = ()  # ours that hold its files: one, and one more for each later edit
+    is_gone: bool = False  # iCloud said that it was deleted there
+    marked_at: int | None = None
+    deleted_at: int | None = None
+    recoverable_until: int | None = None
+    replacement: CloudRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """How `mediactl selftest` last ended."""
+
+    at: int
+    ok: bool
+    detail: str
 
 
 class Cloud(Protocol):
