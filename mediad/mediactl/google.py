@@ -56,9 +56,14 @@ def _confirm(client: Client, words: argparse.Namespace) -> int:
     if words.json:
         document(doc)
     else:
-        say(f"kept as the word of {clean(words.who)}: {doc['files']} files of {len(doc['confirmed'])} assets"
-            + (f"; {doc['already']} were known before" if doc["already"] else ""))  # fmt: skip
+        kept = f"{_some(doc['files'], 'file')} of {_some(len(doc['confirmed']), 'asset')}"
+        already = f"; {doc['already']} were known before" if doc["already"] else ""
+        say(f"kept as the word of {clean(words.who)}: {kept}{already}")
     return DONE
+
+
+def _some(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _import(client: Client, words: argparse.Namespace) -> int:

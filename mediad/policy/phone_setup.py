@@ -15,6 +15,15 @@ SETUP: Final = "`mediactl syncthing setup` shows the change and makes it"
 WHERE: Final = "type Send & Receive, in a place where Google Photos looks, such as DCIM/mediad"
 LABEL: Final = "mediad"
 MARKER: Final = ".stfolder"
+CODES: Final = frozenset(
+    f"syncthing.{fault}"
+    for fault in (
+        "device_paused", "device_unknown", "encrypted", "folder_error", "folder_missing", "folder_named",
+        "folder_offered", "folder_path", "folder_paused", "folder_type", "ignore_delete", "ignores", "marker_missing",
+        "not_accepted", "not_shared", "too_old", "watch_error",
+    )
+)  # fmt: skip
+"""Everything that a look at the set-up can find; what it does not find is not so, or not so any more."""
 OLDEST: Final = (1, 12)  # the first with /rest/config
 
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)")

@@ -151,13 +151,25 @@ class Batches:
             "name": name_of(row.id),
             "made_at": iso(row.made_at),
             "state": state,
-            "reason": ""
-            if state in _WORDS.values()
-            else next((f["why"] for f in files if f["state"] == state and f["why"]), ""),
+            "reason": _reason(state, files),
             "counts": {s: counts[s] for s in ORDER if counts[s]},
             "bytes": sum(f["size"] for f in files),
             "files": files,
         }
+
+
+def _reason(state: str, files: Sequence[BatchFileDoc]) -> str:
+    """Of the first file that holds it there; where more than one does, how far all are."""
+    if state in _WORDS.values():
+        return ""
+    why = next((f["why"] for f in files if f["state"] == state and f["why"]), "")
+    there = sum(f["state"] in _WORDS.values() for f in files)
+    is_under_way = state == "on-its-way" and len(files) > 1
+    return (
+        f"{there} of {len(files)} files are on the phone; {why}".strip("; ")
+        if is_under_way
+        else why
+    )
 
 
 def name_of(batch: BatchId) -> str:

@@ -6,13 +6,22 @@ Every decision is policy/phone_setup.py's; here it is put into words and carried
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final, TypeVar
 
 from mediad.config import Settings
 from mediad.errors import MediadError, Refused
 from mediad.journal import Mark
-from mediad.policy.phone_setup import LABEL, WHERE, Wanted, changes, device_of, folder_of, lint
+from mediad.policy.phone_setup import (
+    CODES,
+    LABEL,
+    WHERE,
+    Wanted,
+    changes,
+    device_of,
+    folder_of,
+    lint,
+)
 from mediad.ports import Change, PhoneLink, SetUp
 from mediad.service.answers import FindingDoc
 from mediad.service.batches import Batches
@@ -81,9 +90,11 @@ class PhoneDesk:
         phone = self._parts.ports().phone
         if set_up := await _tried(phone.set_up, findings):
             self._tell_set_up(set_up, doc, findings)
-        if link := await _tried(phone.link, findings):
+        # Where the set-up is wrong, that is why nothing is to be learnt of the phone: no second finding.
+        is_wrong = any(f["level"] == "fault" for f in findings)
+        if link := await _tried(phone.link, [] if is_wrong else findings):
             _tell_link(link, doc, findings)
-        self._add_problems(findings)
+        self._add_problems(findings, over=CODES if set_up else frozenset())
         faults = [f for f in findings if f["level"] == "fault"]
         doc["ok"] = not faults
         doc["state"] = "down" if faults else "up"
@@ -175,10 +186,10 @@ class PhoneDesk:
             }  # fmt: skip
         findings += _lint(set_up, wanted)
 
-    def _add_problems(self, findings: list[FindingDoc]) -> None:
-        """What the watchers have met, where the look of now has not said it already."""
+    def _add_problems(self, findings: list[FindingDoc], *, over: Collection[str]) -> None:
+        """What the watchers have met, where the look of now has neither said it already nor found it over."""
         for problem in self._parts.problems.now():
-            if problem.subject not in SUBJECTS:
+            if problem.subject not in SUBJECTS or problem.code in over:
                 continue
             is_away = problem.code.startswith(OFFLINE)
             told = finding(

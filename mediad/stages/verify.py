@@ -192,11 +192,10 @@ def _waiting(asset: Asset, facts: Facts) -> Wait:
             "phone.stuck",
             "look at the folder in Syncthing on the phone: is it paused, full, or does it ignore this file?",
         )
-    confirmed = sum(f.truth is Truth.CONFIRMED for _, f in facts.found)
+    confirmed, all_ = sum(f.truth is Truth.CONFIRMED for _, f in facts.found), len(facts.found)
+    count = f"{confirmed} of {all_} files are on the phone; " if all_ > 1 else ""
     why = finding.why if facts.link.is_connected else "the phone is not connected"
-    return Wait(
-        facts.next_look, f"{confirmed} of {len(facts.found)} files are on the phone; {key}: {why}"
-    )
+    return Wait(facts.next_look, f"{count}{key}: {why}")
 
 
 def _evidence(asset: Asset, facts: Facts) -> Evidence:

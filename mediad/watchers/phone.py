@@ -48,7 +48,6 @@ MANY: Final = 20  # files changed there within an hour: no person's edits
 SEVERAL: Final = 5  # or as few as these, when they are a tenth of all
 SHARE: Final = 0.1
 
-WAITING: Final = (State.PHONE_DUE, State.BATCHED, State.PLACED)
 ARRIVED: Final = (State.PLACED, State.ON_PHONE, State.RELEASED)
 
 _ANEW: Final = frozenset({Reason.START, Reason.RESTART, Reason.RETURNED, Reason.GAP})
@@ -272,7 +271,7 @@ class PhoneWatch:
         since = datetime.fromtimestamp((known.since if known else self._clock.now()) / 1000, UTC)
         what = (
             f"the phone has not been connected to Syncthing here since {since:%Y-%m-%d %H:%M} UTC or longer;"
-            f" {await self._count(WAITING)} assets wait for it, and nothing is lost"
+            " what is on its way waits for it, and nothing is lost"
         )
         remedy = (
             "see that the phone is on, in a network, and that Syncthing runs there (battery and Wi-Fi rules);"

@@ -155,7 +155,7 @@ async def test_a_persons_word_needs_a_name_a_reason_and_a_file_that_was_sent(
         assert await proven(t, asset) == "not proven"
         said = await t.type("google", "confirm", str(asset), "--who", "Ada", "--why", "seen there")
         assert said.code == 0
-        assert "kept as the word of Ada: 1 files of 1 assets" in said.out
+        assert "kept as the word of Ada: 1 file of 1 asset" in said.out
         assert "by the word of Ada" in (await t.type("explain", "a.jpg")).out
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mediad.policy.phone_setup import Wanted, changes, device_of, folder_of, lint
+from mediad.policy.phone_setup import CODES, Wanted, changes, device_of, folder_of, lint
 from mediad.ports import SetUp, SharedFolder
 
 PHONE, TABLET = "PHONE12-AAAAAAA", "TABLET1-BBBBBBB"
@@ -64,6 +64,10 @@ def test_each_fault_is_a_finding_of_its_own_that_stops_the_lane(code: str) -> No
     [fault] = lint(UNSAFE[code], WANTED)
     assert (fault.code, fault.is_unsafe) == (code, True)
     assert fault.remedy
+
+
+def test_every_code_is_known_by_name() -> None:
+    assert {*UNSAFE, *WARNINGS, "syncthing.folder_offered"} == CODES
 
 
 @pytest.mark.parametrize("code", WARNINGS)

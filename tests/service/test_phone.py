@@ -52,6 +52,16 @@ async def test_a_batch_says_how_far_it_is(tmp_path: Path, then: State, state: st
         assert (await w.service.phone.batches.one(ONE))["state"] == state
 
 
+async def test_a_batch_counts_what_the_phone_has_of_it(tmp_path: Path) -> None:
+    async with a_world(tmp_path, URL, is_working=False) as w:
+        await sent(w, "a.jpg", b"one", then=S.ON_PHONE)
+        late = await sent(w, "b.jpg", b"other", then=S.PLACED)
+        why = "b.jpg: the phone has not announced it yet"
+        await w.journal.park([Park(late, Lane.PHONE, "waiting", w.clock.now() + 1000, why)])
+        doc = await w.service.phone.batches.one(ONE)
+    assert (doc["state"], doc["reason"]) == ("on-its-way", f"1 of 2 files are on the phone; {why}")
+
+
 async def test_a_verified_batch_needs_no_reason_though_its_files_wait_to_leave(
     tmp_path: Path,
 ) -> None:
@@ -85,7 +95,8 @@ async def test_a_file_that_does_not_get_on_says_why(
         await w.journal.park([park])
         doc = await w.service.phone.batches.one(ONE)
     assert doc["state"] == state
-    assert doc["reason"] == "the reason"
+    count = "1 of 2 files are on the phone; " if state == "on-its-way" else ""
+    assert doc["reason"] == f"{count}the reason"
     assert doc["counts"] == {state: 1, "verified": 1}
     assert [f["remedy"] for f in doc["files"]] == ["the remedy", ""]
 
@@ -103,7 +114,7 @@ async def test_while_a_part_is_down_its_files_wait_with_that_problem(
         after = await w.service.phone.batches.one(ONE)
     assert (doc["state"], doc["reason"]) == ("waiting", "it is away")
     assert doc["counts"] == {"waiting": 1, "verified": 1}
-    assert (after["state"], after["reason"]) == ("on-its-way", "")
+    assert (after["state"], after["reason"]) == ("on-its-way", "1 of 2 files are on the phone")
 
 
 async def test_pages_of_batches_lead_to_the_first(tmp_path: Path) -> None:
@@ -354,6 +365,16 @@ async def test_a_fault_is_one_finding_however_many_meet_it(tmp_path: Path) -> No
         doctor = await w.service.doctor()
     for findings in (doc["findings"], doctor["findings"]):
         assert [f["code"] for f in findings].count("syncthing.folder_missing") == 1
+
+
+async def test_what_has_been_put_right_is_no_finding_though_the_watch_has_not_seen_it_yet(
+    tmp_path: Path,
+) -> None:
+    async with a_world(tmp_path, URL, is_working=False) as w:
+        for code in ("syncthing.ignores", "syncthing.unknown_to_lint"):
+            w.problems.report(Problem(code, "it was so", 1, "mend it", "syncthing"))
+        doc = await w.service.phone.diagnostics()
+    assert [f["code"] for f in doc["findings"]] == ["syncthing.unknown_to_lint"]
 
 
 async def test_no_key_is_ever_told(tmp_path: Path) -> None:

@@ -67,6 +67,16 @@ async def test_in_transfer_it_waits_for_the_next_sweep_and_counts(tmp_path: Path
         assert isinstance(await w.rule(verify.STAGE, pair), Done)
 
 
+async def test_one_file_alone_is_not_counted(tmp_path: Path) -> None:
+    async with world(tmp_path, syncthing=LINKED) as w:
+        w.phone.fetches = False
+        photo = await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*TAKE, batch.STAGE, place.STAGE)
+        verdict = await w.rule(verify.STAGE, photo)
+        assert isinstance(verdict, Wait)
+        assert verdict.why == "IMG_1.HEIC: the phone has not announced it yet"
+
+
 async def test_a_phone_that_is_away_is_waited_for_however_long_and_done_when_it_is_back(
     tmp_path: Path,
 ) -> None:

