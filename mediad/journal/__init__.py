@@ -11,6 +11,7 @@ from mediad.journal.rows import (
     Audit,
     BatchMember,
     BatchRow,
+    CloudCounts,
     Committed,
     Condition,
     Counts,
@@ -31,7 +32,7 @@ from mediad.journal.rows import (
 )
 
 __all__ = [
-    "BY_HAND", "OFF", "WITNESS", "Arrival", "Audit", "BatchMember", "BatchRow", "Committed", "Condition", "Counts",
-    "HistoryRow", "Intent", "Journal", "Listed", "Listing", "Lock", "Mark", "Park", "Placed", "Reason", "Run",
-    "Standing", "Step", "Tally", "Work", "ZoneRow", "name_at", "restore", "rotate",
+    "BY_HAND", "OFF", "WITNESS", "Arrival", "Audit", "BatchMember", "BatchRow", "CloudCounts", "Committed",
+    "Condition", "Counts", "HistoryRow", "Intent", "Journal", "Listed", "Listing", "Lock", "Mark", "Park", "Placed",
+    "Reason", "Run", "Standing", "Step", "Tally", "Work", "ZoneRow", "name_at", "restore", "rotate",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from mediad.journal.rows import Listing, Reason, Tally, ZoneRow, from_sql, to_sql
+from mediad.journal.rows import CloudCounts, Listing, Reason, Tally, ZoneRow, from_sql, to_sql
 from mediad.model import (
     AssetId,
     CloudRef,
@@ -52,6 +52,12 @@ OF_ASSETS: Final = (
 )
 UNSEEN: Final = (
     "SELECT zone, record FROM cloud_asset WHERE zone = ? AND seen_at < ? AND is_gone = 0 LIMIT ?"
+)
+COUNTS: Final = (
+    "SELECT count(*), sum(is_gone = 0 AND why = '' AND flaw = ''), sum(is_gone = 0 AND why <> '' AND flaw = ''),"
+    " sum(is_gone = 0 AND flaw <> ''), sum(is_gone = 1),"
+    " sum(is_gone = 0 AND marked_at IS NOT NULL AND deleted_at IS NULL),"
+    " sum(deleted_at IS NOT NULL), sum(deleted_at IS NOT NULL AND recoverable_until > ?) FROM cloud_asset"
 )
 _RESOURCES: Final = {r.value: r for r in Resource}
 _KINDS: Final = {k.value: k for k in Kind}
@@ -195,6 +201,10 @@ def deletions_since(db: Connection, at: int) -> int:
 
 def count(db: Connection) -> int:
     return int(db.execute("SELECT count(*) FROM cloud_asset WHERE is_gone = 0").fetchone()[0])
+
+
+def counts(db: Connection, now: int) -> CloudCounts:
+    return CloudCounts(*(int(n or 0) for n in db.execute(COUNTS, (now,)).fetchone()))
 
 
 def selftest(db: Connection) -> SelfTest | None:

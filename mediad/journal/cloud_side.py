@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from mediad.journal import cloud, cloud_page
 from mediad.journal.db import Readers
-from mediad.journal.rows import CloudPage, Listing, Reason, Tally, ZoneRow, to_sql
+from mediad.journal.rows import CloudCounts, CloudPage, Listing, Reason, Tally, ZoneRow, to_sql
 from mediad.journal.scribe import Scribe
 from mediad.model import AssetId, CloudRef, Remote, Site
 from mediad.ports import Delta, RemoteRow, SelfTest, Zone
@@ -103,6 +103,9 @@ class CloudSide:
 
     async def listed_remotes(self) -> int:
         return await self._readers.ask(cloud.count)
+
+    async def cloud_counts(self, now: int) -> CloudCounts:
+        return await self._readers.ask(lambda db: cloud.counts(db, now))
 
     async def ignored(self, fingerprints: Collection[str]) -> frozenset[str]:
         return await self._readers.ask(lambda db: cloud.ignored(db, fingerprints))

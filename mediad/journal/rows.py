@@ -254,6 +254,19 @@ class Tally:
     count: int
 
 
+class CloudCounts(NamedTuple):
+    """How many assets of iCloud there are, by what is to become of them; `wanted` to `gone` make up `listed`."""
+
+    listed: int
+    wanted: int  # let through by the filters: here, or on their way
+    filtered: int
+    unsupported: int  # nothing there that can be fetched and proved
+    gone: int  # iCloud says that it is deleted there
+    marked: int
+    deleted: int  # by mediad
+    recoverable: int  # of these, still in Recently Deleted
+
+
 class Reason(NamedTuple):
     """What the journal knows of why an asset is not archived: policy/completeness.py has the words."""
 

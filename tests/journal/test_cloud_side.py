@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from mediad.journal import Journal, Listing
-from mediad.model import CloudRef, Kind, Remote, RemoteFile, Resource, Role
+from mediad.journal import CloudCounts, Journal, Listing
+from mediad.model import CloudRef, Evidence, Kind, Remote, RemoteFact, RemoteFile, Resource, Role
 from mediad.ports import Delta, Zone
 from mediad.state import State
 from tests.journal.world import World, whole_asset
@@ -98,3 +98,27 @@ async def test_the_shelf_of_what_is_to_be_deleted_is_chosen_once(world: World) -
     assert await opened.completeness() == []
     assert await opened.missing() == []
     await opened.close()
+
+
+async def test_what_icloud_has_is_counted_by_what_is_to_become_of_it(world: World) -> None:
+    journal = world.open()
+    assert await journal.cloud_counts(0) == CloudCounts(0, 0, 0, 0, 0, 0, 0, 0)
+    [marked, away, _] = await journal.cloud_page(
+        ZONE,
+        [
+            (remote("A1"), ""),
+            (remote("A2"), ""),
+            (remote("A3"), ""),
+            (remote("A4"), "it is too old"),
+            (replace(remote("A5"), files=(), flaw="it has no file"), "it has no file"),
+        ],
+        Delta(),
+    )
+    await journal.cloud_page(ZONE, [], Delta(gone=(CloudRef("PrimarySync", "A3"),)))
+    there = RemoteFact(CloudRef("PrimarySync", "A1"), marked_at=5)
+    gone = RemoteFact(CloudRef("PrimarySync", "A2"), marked_at=5, deleted_at=6, recoverable_until=9)
+    for asset, fact in ((marked, there), (away, gone)):
+        await journal.witness([(asset, Evidence("cloud", 7, remotes=(fact,)))])
+    assert await journal.cloud_counts(8) == CloudCounts(5, 2, 1, 1, 1, 1, 1, 1)
+    assert (await journal.cloud_counts(9)).recoverable == 0
+    await journal.close()
