@@ -249,6 +249,7 @@ async def test_a_missing_marker_is_told_and_mended(pair: SyncPair, phone: Syncth
     assert "marker" in folder.error
     await phone.mend([Change("marker", folder.id, "", None, ".stfolder", "it is missing")])
     assert (pair.host.folder / ".stfolder").is_dir()
+    assert [f.error for f in (await phone.set_up()).folders] == [""]
     await phone.scan([SiteKey("unmarked.jpg")])
     await seen(phone, SiteKey("unmarked.jpg"))
 

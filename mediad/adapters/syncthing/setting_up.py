@@ -18,6 +18,7 @@ from mediad.errors import Bug
 from mediad.ports import Change, SetUp, SharedFolder
 
 _MARKER: Final = ".stfolder"
+_SCAN_S: Final = 60.0
 _SAID: Final = 200  # of a sentence of Syncthing's that a person will be shown
 
 
@@ -179,6 +180,9 @@ class SettingUp:
                 MARKER_MISSING, more="its name in Syncthing's settings is no name of a folder"
             )
         await to_thread.run_sync(_make, Path(expanded(text(row, "path"), node.tilde)) / marker)
+        # Else it goes on missing it until its next scan, which may be an hour away.
+        query = [("folder", change.id), ("sub", marker)]
+        await self._client.ask("POST", "/rest/db/scan", query, node=node.id, wait_s=_SCAN_S)
 
 
 def _make(marker: Path) -> None:
