@@ -12,7 +12,7 @@ import structlog
 from mediad.engine.desk import Desk
 from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.journal import Journal, Park, Step, Work
-from mediad.model import AssetId
+from mediad.model import AssetId, Evidence
 from mediad.policy import backoff
 from mediad.policy.breaker import Toll
 from mediad.ports import Ports
@@ -149,7 +149,7 @@ class Lots:
         if not desk.stage.destructive:
             return
         sound = sum(isinstance(v, Act) for _, _, v in ruled)
-        lost = [w.asset.id for w, _, v in ruled if isinstance(v, Refuse)]
+        lost = [w.asset.id for w, _, v in ruled if _is_loss(v)]
         toll = desk.breaker.count(self._ports().clock.monotonic(), sound, lost)
         if toll is not None:
             await self._trip(desk.stage.name, toll)
@@ -160,8 +160,15 @@ class Lots:
         if not acting:
             return []
         works = [w for w, _ in acting]
-        errors = await stage.act([w.asset for w in works], [f for _, f in acting], io)
-        return list(zip(works, errors, strict=True))
+        answers = await stage.act([w.asset for w in works], [f for _, f in acting], io)
+        answered = list(zip(works, answers, strict=True))
+        await self._keep([(w, a) for w, a in answered if isinstance(a, Evidence)])
+        return [(w, None if isinstance(a, Evidence) else a) for w, a in answered]
+
+    async def _keep(self, seen: Sequence[tuple[Work, Evidence]]) -> None:
+        """What was seen of assets that do not move by it."""
+        if seen:
+            await self._journal.witness([(w.asset.id, e) for w, e in seen])
 
     async def _settle_verdicts(
         self, desk: Desk, ruled: Sequence[tuple[Work, Any, Verdict]]
@@ -183,6 +190,8 @@ class Lots:
                     parks.append(self._park(work, verdict))
                 case _:
                     assert_never(verdict)
+        noted = [(w, v.evidence) for w, _, v in ruled if isinstance(v, Wait) and v.evidence]
+        await self._keep(noted)
         if parks:
             await self._journal.park(parks)
         answers = await self._merge(desk, merges)
@@ -266,6 +275,10 @@ class Lots:
         )  # fmt: skip
         due = io.clock.now() + round(pause * 1000)
         return Park(*at, "retry", due, *text, failed_attempt=True, state=work.state)
+
+
+def _is_loss(verdict: Verdict) -> bool:
+    return isinstance(verdict, Refuse) or (isinstance(verdict, Wait) and verdict.is_loss)
 
 
 def _no_effect(stage: str) -> MediadError:

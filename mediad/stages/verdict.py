@@ -44,6 +44,10 @@ class Wait:
     why: str
     code: str = ""  # where the wait itself is something that a person should know
     remedy: str = ""
+    evidence: Evidence | None = None  # what was seen on the way: kept, though nothing moves by it
+    is_loss: bool = (
+        False  # a proof that was there is not: the breaker of a destructive stage counts it
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,10 @@ class Stage(Generic[F]):
     pool: str  # settle, hash, copy, photo, video …: which limiter it runs under
     look: Callable[[Sequence[Asset], Ports], Awaitable[Sequence[F | MediadError]]]
     decide: Callable[[Asset, F], Verdict]
-    act: Callable[[Sequence[Asset], Sequence[F], Ports], Awaitable[Sequence[MediadError | None]]]
+    # Evidence: what the other side answered. It is in the journal before the next look.
+    act: Callable[
+        [Sequence[Asset], Sequence[F], Ports], Awaitable[Sequence[Evidence | MediadError | None]]
+    ]
     needs: frozenset[str] = frozenset()  # links (archive, library …) whose fault pauses this stage
     lot_files: int = 256
     lot_bytes: int = 64 << 20

@@ -549,6 +549,52 @@ async def test_a_few_lost_copies_stop_nothing_and_a_refusal_elsewhere_is_none(
         assert len(play.acted) == sound
 
 
+async def test_what_the_other_side_answered_is_kept_before_the_next_look(tmp_path: Path) -> None:
+    play = Play()
+    kept: list[list[str]] = []
+    play.rule = lambda _, acts: play.done() if acts else Act("ask")
+    play.deed = lambda _: Evidence("answered", 1, note="they said yes")
+    async with world(tmp_path, play) as w:
+
+        async def history(lot: Sequence[Asset]) -> None:
+            rows = await w.journal.history(lot[0].id)
+            kept.append([str(r.evidence["kind"]) for r in rows])
+
+        play.lot = history
+        [asset] = await w.drop("a.jpg")
+        w.engine.wake()
+        await w.idle()
+        assert kept == [["seen"], ["seen", "answered"]]
+        assert (await w.intake(asset)).state is State.SETTLED
+
+
+async def test_what_was_seen_on_the_way_to_a_wait_is_kept(tmp_path: Path) -> None:
+    play = Play()
+    noted = Evidence("looked", 1, note="taken out")
+    play.rule = lambda _, __: Wait(9_000_000_000_000, "not now", evidence=noted)
+    async with world(tmp_path, play) as w:
+        [asset] = await w.drop("a.jpg")
+        w.engine.wake()
+        await play.until_looked(1)
+        await w.engine.until_quiet()
+        assert (await w.intake(asset)).mark == "waiting"
+        rows = await w.journal.history(asset)
+        assert [r.evidence.get("note", "") for r in rows] == ["", "taken out"]
+
+
+async def test_a_wait_for_a_proof_that_was_there_counts_as_a_loss(tmp_path: Path) -> None:
+    play = Play(destructive=True)
+    play.rule = lambda _, __: Wait(9_000_000_000_000, "changed", is_loss=True)
+    async with world(tmp_path, play) as w:
+        await w.journal.pause("settle")
+        await w.engine.refresh()
+        await w.drop(*[f"{n}.jpg" for n in range(10)])
+        await w.journal.resume("settle")
+        await w.engine.refresh()
+        await w.idle()
+        assert [p.code for p in w.problems.now()] == ["safety.breaker"]
+
+
 # -- plan --------------------------------------------------------------------------------------------
 
 

@@ -62,7 +62,7 @@ class Play:
         # The facts, or a MediadError; at first: how often the asset was acted on.
         self.look: Callable[[Asset], Any] = lambda asset: self.acted.count(asset.name)
         self.rule: Callable[[Asset, Any], Verdict] = lambda _, __: self.done()
-        self.deed: Callable[[Asset], MediadError | None] = lambda _: None
+        self.deed: Callable[[Asset], Evidence | MediadError | None] = lambda _: None
         self.lot: Callable[[Sequence[Asset]], Awaitable[None]] = _nothing
         self.stage: Stage[Any] = Stage(
             name,
@@ -98,7 +98,7 @@ class Play:
 
     async def _act(
         self, lot: Sequence[Asset], _: Sequence[Any], __: Ports
-    ) -> Sequence[MediadError | None]:
+    ) -> Sequence[Evidence | MediadError | None]:
         self.acted += [a.name for a in lot]
         return [self.deed(a) for a in lot]
 
