@@ -1,5 +1,6 @@
 """The nouns. Frozen: a changed fact is a new fact. Times `*_at` are UTC epoch milliseconds, sizes bytes."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -176,6 +177,9 @@ class CloudRef(NamedTuple):
     record: str
 
 
+_PROVABLE_BYTES = 21
+
+
 class Resource(StrEnum):
     """What one of iCloud's files is within its asset."""
 
@@ -197,9 +201,16 @@ class RemoteFile:
     size: int
     fingerprint: str  # Apple's, base64; the same bytes have the same one
     original: OriginalId | None = None  # ours, once it is listed in the journal
-    is_proved: bool = (
-        False  # what we took in was seen to have this fingerprint; deletion needs it of every file
-    )
+    is_proved: bool = False  # what we took in has this fingerprint; deletion needs it of every file
+
+    @property
+    def is_provable(self) -> bool:
+        """Is the fingerprint of the one form that anybody can work out from the bytes: 0x01 and a SHA-1?"""
+        try:
+            raw = base64.b64decode(self.fingerprint, validate=True)
+        except ValueError:
+            return False
+        return len(raw) == _PROVABLE_BYTES and raw[0] == 1
 
 
 @dataclass(frozen=True, slots=True)

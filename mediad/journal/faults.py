@@ -1,9 +1,15 @@
-"""SQLite's exceptions, each sorted by who can put it right. `ours` is the only way out for one of them."""
+"""
+SQLite's exceptions, each sorted by who can put it right, and what the journal itself says no to.
+
+`ours` is the only way out for an exception of SQLite.
+"""
 
 import sqlite3
 from typing import Final
 
-from mediad.errors import Bug, MediadError, NeedsOperator, Retryable
+from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
+from mediad.model import AssetId
+from mediad.state import Transition
 
 _SAFE = "nothing is lost: what was not recorded is looked at again"
 
@@ -87,4 +93,23 @@ def name_given() -> Retryable:
         code="journal.name_given",
         remedy="none needed: it is looked at again at once, and gets a name of its own",
         after_s=0.0,
+    )
+
+
+def moved_on(asset: AssetId, step: Transition | None) -> Retryable:
+    what = f"it no longer stands at {step.at.value}" if step else "it has left the intake"
+    return Retryable(
+        f"asset {asset} went another way meanwhile: {what}; nothing was changed",
+        code="journal.moved_on",
+        remedy="none needed: it is looked at again",
+        after_s=0.0,
+    )
+
+
+def too_late(asset: AssetId) -> Refused:
+    return Refused(
+        f"a late half belongs to asset {asset}, which has already been handed on or cleaned;"
+        " both are kept as they are",
+        code="journal.too_late",
+        remedy="nothing is lost; treat the late half as an asset of its own: mediactl retry",
     )

@@ -297,8 +297,7 @@ class Journal(CloudSide):
         return await self._readers.ask(lambda db: phone.batch(db, batch))
 
     async def codes_at(self, state: State) -> dict[str, int]:
-        sql = "SELECT code, count(*) FROM standing WHERE state = ? AND code <> '' GROUP BY code"
-        return await self._readers.ask(lambda db: dict(db.execute(sql, (state.value,)).fetchall()))
+        return await self._readers.ask(lambda db: queries.codes_at(db, state))
 
     async def paused(self) -> frozenset[str]:
         return await self._readers.ask(

@@ -250,6 +250,12 @@ def counts(db: Connection) -> Counts:
     )
 
 
+def codes_at(db: Connection, state: State) -> dict[str, int]:
+    """How many lanes that stand there say each code."""
+    sql = "SELECT code, count(*) FROM standing WHERE state = ? AND code <> '' GROUP BY code"
+    return dict(db.execute(sql, (state.value,)).fetchall())
+
+
 AWAITED = "SELECT source_key FROM original WHERE taken = 0"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mediad.errors import Bug, Refused, Retryable
+from mediad.errors import Bug
 from mediad.journal import cloud_page, learn
 from mediad.journal.chain import GENESIS, seal
 from mediad.journal.course import (
@@ -24,6 +24,7 @@ from mediad.journal.course import (
     condition,
     position_of,
 )
+from mediad.journal.faults import moved_on, too_late
 from mediad.journal.migrate import ARRIVE, MERGE, WITNESS
 from mediad.journal.rows import (
     OFF,
@@ -154,9 +155,9 @@ class Scribe:
         lanes = self._lanes(asset)
         position = position_of(lanes)
         if transition.at not in position:
-            raise _moved_on(asset, transition)
+            raise moved_on(asset, transition)
         if transition.stage == "join" and not may_rejoin(position):
-            raise _too_late(asset)
+            raise too_late(asset)
         learn.apply(self._do, asset, step.evidence, transition.then)
         return self._walk(asset, lanes, transition, step.evidence)
 
@@ -168,9 +169,9 @@ class Scribe:
         lanes, guest_lanes = self._lanes(host), self._lanes(guest)
         at = guest_lanes.get(Lane.INTAKE)
         if at is None or at[0] in REMADE:
-            raise _moved_on(guest, None)
+            raise moved_on(guest, None)
         if not may_rejoin(position_of(lanes)) or not may_rejoin(position_of(guest_lanes)):
-            raise _too_late(host)
+            raise too_late(host)
         told = replace(evidence, figures={**evidence.figures, "into": host})
         host_at = lanes[Lane.INTAKE][0]
         waiting = host_at is State.SEEN
@@ -385,22 +386,3 @@ class Scribe:
     def _close_intents(self, asset: AssetId, lane: Lane) -> None:
         if (asset, lane.value) in self._intended:  # as the group began, or since
             self._do("DELETE FROM intent WHERE asset = ? AND lane = ?", (asset, lane.value))
-
-
-def _moved_on(asset: AssetId, step: Transition | None) -> Retryable:
-    what = f"it no longer stands at {step.at.value}" if step else "it has left the intake"
-    return Retryable(
-        f"asset {asset} went another way meanwhile: {what}; nothing was changed",
-        code="journal.moved_on",
-        remedy="none needed: it is looked at again",
-        after_s=0.0,
-    )
-
-
-def _too_late(asset: AssetId) -> Refused:
-    return Refused(
-        f"a late half belongs to asset {asset}, which has already been handed on or cleaned;"
-        " both are kept as they are",
-        code="journal.too_late",
-        remedy="nothing is lost; treat the late half as an asset of its own: mediactl retry",
-    )
