@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final, Self
 
 SUITE: Final = "bookworm"
-# What a freshly installed Debian has, and what mediad depends on and recommends: so that no box fetches it.
+# What a fresh Debian has, what mediad depends on and recommends, and what tests it there: so that no box fetches it.
 PACKAGES: Final = (
     "systemd", "systemd-sysv", "dbus", "libnss-systemd", "procps", "iproute2", "acl",
-    "python3", "ffmpeg", "libimage-exiftool-perl",
+    "python3", "ffmpeg", "libimage-exiftool-perl", "autopkgtest", "dpkg-dev",
 )  # fmt: skip
 CACHE: Final = Path(os.environ.get("MEDIAD_BOX_CACHE", "/var/cache/mediad-boxes"))
 BOOT_S: Final = 60.0
@@ -66,7 +66,7 @@ def tree() -> Path:
 
 
 class Box:
-    """Boot, run, reboot, stop. `shared` folders are seen read-only at the same path."""
+    """Boot, run, reboot, stop. `shared` folders are seen read-only below /mnt."""
 
     def __init__(self, name: str, *, shared: Sequence[Path] = ()) -> None:
         self.name = name
@@ -94,11 +94,16 @@ class Box:
         subprocess.run(["umount", "-l", self._ram], check=True)
         self._ram.rmdir()
 
+    def inside(self, path: Path) -> Path:
+        """Where the box sees what lies in a shared folder."""
+        shared = next(s for s in self._shared if path.is_relative_to(s))
+        return Path("/mnt") / shared.name / path.relative_to(shared)
+
     def boot(self) -> None:
         nspawn = [
             "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--machine={self.name}",
             f"--directory={self.root}", "--console=pipe", "--private-network", "--boot",
-            *(f"--bind-ro={path}" for path in self._shared),
+            *(f"--bind-ro={path}:{self.inside(path)}" for path in self._shared),
         ]  # fmt: skip
         # A pure cgroup v2 for the box, whatever this machine has; the mount namespace keeps that from everybody else.
         script = (
