@@ -11,7 +11,7 @@ from typing import Final
 from mediad.engine import Engine
 from mediad.errors import MediadError, Refused
 from mediad.journal import BatchMember, BatchRow, Mark
-from mediad.model import AssetId, BatchId, Place, Placement, Site
+from mediad.model import AssetId, BatchId, Place, Placement, Rung, Site
 from mediad.policy.phone import Truth, judge
 from mediad.policy.problems import Problem, Problems
 from mediad.ports import Indexed, Ports, Sighting
@@ -39,9 +39,10 @@ _NEEDS: Final = {
     State.BATCHED: ("syncthing", "phone"),
     State.PLACED: ("syncthing", "phone", "pixel"),
 }
+LEFT_OUT: Final = "left-out"
 # The state of a batch is the first of these that one of its files is in.
 ORDER: Final = (
-    "failed", "held", "stuck", "waiting", "placing", "batched", "on-its-way", "verified", "released",
+    "failed", "held", "stuck", "waiting", "placing", "batched", "on-its-way", "verified", "released", "left-out",
 )  # fmt: skip
 
 
@@ -160,7 +161,7 @@ class Batches:
 
 def _reason(state: str, files: Sequence[BatchFileDoc]) -> str:
     """Of the first file that holds it there; where more than one does, how far all are."""
-    if state in _WORDS.values():
+    if state in _DONE:
         return ""
     why = next((f["why"] for f in files if f["state"] == state and f["why"]), "")
     there = sum(f["state"] in _WORDS.values() for f in files)
@@ -180,8 +181,8 @@ def _file(
     member: BatchMember, placement: Placement, problems: Problems, engine: Engine, ports: Ports
 ) -> BatchFileDoc:
     problem = _in_the_way(member, problems)
-    state = _word(member, problem, is_placing="place" in engine.works_on(member.asset))
     rung = highest(member.witnesses, placement.original)
+    state = _word(member, problem, rung, is_placing="place" in engine.works_on(member.asset))
     said = (member.why, member.code, member.remedy)
     if problem and member.mark not in _STUCK_MARKS:
         said = (problem.message, problem.code, problem.remedy)
@@ -206,11 +207,13 @@ def _in_the_way(member: BatchMember, problems: Problems) -> Problem | None:
     return next((p for p in needed if p), None)
 
 
-def _word(member: BatchMember, problem: Problem | None, *, is_placing: bool) -> str:
+def _word(
+    member: BatchMember, problem: Problem | None, rung: Rung | None, *, is_placing: bool
+) -> str:
     if member.mark in _STUCK_MARKS:
         return member.mark.value
-    if member.state in _WORDS:
-        return _WORDS[member.state]
+    if member.state in _WORDS:  # or it was skipped, or the phone switched off: nobody saw it there
+        return LEFT_OUT if rung in {None, Rung.INDEXED} else _WORDS[member.state]
     if problem or member.mark is Mark.RETRY:
         return "waiting"
     if member.code:  # a wait that is itself something to know
@@ -221,6 +224,7 @@ def _word(member: BatchMember, problem: Problem | None, *, is_placing: bool) -> 
 
 
 _WORDS: Final = {State.ON_PHONE: "verified", State.RELEASED: "released"}
+_DONE: Final = frozenset({*_WORDS.values(), LEFT_OUT})
 
 
 def _compare(

@@ -18,7 +18,7 @@ class BatchFileDoc(TypedDict):
     path: str
     size: int
     blake3: str
-    state: str  # batched, placing, on-its-way, verified, released, waiting, stuck, held, failed
+    state: str  # batched, placing, on-its-way, verified, released, left-out, waiting, stuck, held, failed
     rung: str | None
     why: str
     code: str

@@ -10,13 +10,13 @@ import pytest
 
 from mediad.errors import NeedsOperator, Refused, Retryable
 from mediad.journal import Park
-from mediad.model import AssetId, BatchId, Place, Rung, Site, SiteKey
+from mediad.model import AssetId, BatchId, Evidence, Place, Rung, Site, SiteKey
 from mediad.policy.problems import Problem
 from mediad.ports import PhoneLink
 from mediad.state import Lane, State
 from mediad.testing.files import digest_of
 from mediad.testing.phone import MemoryPhone
-from tests.service.phone_lane import URL, sent, taken, whole, witnessed
+from tests.service.phone_lane import URL, go, sent, taken, whole, witnessed
 from tests.service.world import World, a_world
 
 S = State
@@ -60,6 +60,19 @@ async def test_a_batch_counts_what_the_phone_has_of_it(tmp_path: Path) -> None:
         await w.journal.park([Park(late, Lane.PHONE, "waiting", w.clock.now() + 1000, why)])
         doc = await w.service.phone.batches.one(ONE)
     assert (doc["state"], doc["reason"]) == ("on-its-way", f"1 of 2 files are on the phone; {why}")
+
+
+async def test_what_was_put_past_the_phone_is_never_called_verified(tmp_path: Path) -> None:
+    """Skipped by a person, or the phone switched off on the way: the lane goes on, and nobody saw it there."""
+    async with a_world(tmp_path, URL, is_working=False) as w:
+        asset = await sent(w, "a.jpg", b"one", then=S.PLACED)
+        await go(w, asset, S.PLACED, "verify", S.ON_PHONE, Evidence("off by configuration", 1))
+        past_verify = await w.service.phone.batches.one(ONE)
+        await go(w, asset, S.ON_PHONE, "release", S.RELEASED, Evidence("off by configuration", 1))
+        past_release = await w.service.phone.batches.one(ONE)
+    for doc in (past_verify, past_release):
+        assert (doc["state"], doc["files"][0]["rung"]) == ("left-out", "indexed")
+        assert doc["counts"] == {"left-out": 1}
 
 
 async def test_a_verified_batch_needs_no_reason_though_its_files_wait_to_leave(
