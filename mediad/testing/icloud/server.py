@@ -1,0 +1,174 @@
+"""The server: one door on loopback for all of Apple's hosts, with what was to go wrong going wrong there."""
+
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+from aiohttp import web
+
+from mediad.ports import Clock
+from mediad.testing.icloud.account import Account, Obstacle
+from mediad.testing.icloud.call import Answer, Call, answer, refusal
+from mediad.testing.icloud.cloudkit import CloudKit
+from mediad.testing.icloud.content import Content
+from mediad.testing.icloud.faults import Fault, Remembered, Seen
+from mediad.testing.icloud.library import Library
+from mediad.testing.icloud.records import CONTENT_HOST, Writer
+from mediad.testing.icloud.setting_up import SettingUp
+from mediad.testing.icloud.signing_in import SigningIn
+
+HEADER: Final = "X-Fake-Host"
+BIGGEST: Final = 1 << 30
+_OPEN: Final = (
+    "idmsa.apple.com",
+    "setup.icloud.com",
+    "setup.icloud.com.cn",
+)  # before there are cookies
+_HTML: Final = "<html><head><title>iCloud</title></head><body>We'll be right back.</body></html>"
+
+
+@dataclass
+class Quirks:
+    """Habits of Apple that are not known for certain, or differ from day to day."""
+
+    is_oplock_enforced: bool = True  # a stale change tag is refused
+    there_already: str = "CONFLICT"  # or EXISTS: how a second relation of the same name is refused
+    index_delay_s: float = 15.0  # from putAsset until lookup sees the asset
+    url_s: float = 6 * 3600.0
+
+
+class FakeICloud:
+    """
+    One account and its library, served.
+
+    `faults` is a queue: the first that takes a request has it. `remembered` has the counts, and every request to take
+    something away. Give `address` to mediad as `icloud.gateway`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        account: Account | None = None,
+        library: Library | None = None,
+        quirks: Quirks | None = None,
+    ) -> None:
+        self.clock = clock
+        self.account = account or Account()
+        self.library = library or Library(clock)
+        self.quirks = quirks or Quirks()
+        self.faults: list[Fault] = []
+        self.remembered = Remembered()
+        self.writer = Writer(self.library, self.quirks.url_s, self.account.secret)
+        self.signing_in = SigningIn(self.account, clock)
+        self.setting_up = SettingUp(self.account, clock)
+        self.cloudkit = CloudKit(self.library, self.writer)
+        self._content = Content(self.library, self.writer)
+        self.address = ""
+        self._closing = anyio.Event()
+        self._routes: dict[tuple[str, str], Callable[[Call], Answer]] = {
+            **self.signing_in.routes(),
+            **self.setting_up.routes(),
+            **self.cloudkit.routes(),
+        }
+
+    @asynccontextmanager
+    async def serving(self, port: int = 0) -> AsyncIterator[str]:
+        """On 127.0.0.1, any port unless one is named. The address."""
+        self._closing = anyio.Event()
+        app = web.Application(client_max_size=BIGGEST)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", port)
+            await site.start()
+            self.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield self.address
+        finally:
+            self._closing.set()
+            await runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        call = Call(
+            request, request.headers.get(HEADER, "").partition(":")[0], await request.read()
+        )
+        fault = next((f for f in self.faults if f.takes(call.host + request.path)), None)
+        if fault is not None and fault.hang:
+            self._note(call, 0, 0)
+            await self._closing.wait()
+            return web.Response(status=503)
+        given = self._answer(call) if fault is None else self._faulty(call, fault)
+        body = given.body if isinstance(given.body, bytes) else b""
+        if fault is not None and (fault.lost or fault.cut_at is not None):
+            return await self._cut(call, given, b"" if fault.lost else body, fault.cut_at or 0)
+        self._note(call, given.status, len(body))
+        return given
+
+    def _faulty(self, call: Call, fault: Fault) -> Answer:
+        if fault.html:
+            return web.Response(text=_HTML, content_type="text/html")
+        if fault.status is not None:
+            given = answer(fault.body, fault.status) if fault.body is not None else _plain(fault)
+            if fault.retry_after is not None:
+                given.headers["Retry-After"] = str(math.ceil(fault.retry_after))
+            return given
+        given = self._answer(call)
+        content = given.body if isinstance(given.body, bytes) else b""
+        if fault.truncate_at is not None:
+            given.body = content[: fault.truncate_at]
+        if fault.flip_at is not None:
+            changed = bytearray(content)
+            changed[fault.flip_at] ^= 1
+            given.body = bytes(changed)
+        return given
+
+    async def _cut(self, call: Call, given: Answer, body: bytes, at: int) -> web.StreamResponse:
+        """The head promises everything; then the line goes dead."""
+        self._note(call, given.status, min(at, len(body)))
+        headers = {k: v for k, v in given.headers.items() if k != "Content-Length"}
+        broken = web.StreamResponse(status=given.status, headers=headers)
+        if transport := call.request.transport:
+            if body:
+                broken.content_length = len(body)
+                await broken.prepare(call.request)
+                await broken.write(body[:at])
+            transport.close()
+        return broken
+
+    def _answer(self, call: Call) -> Answer:
+        self.library.settle()
+        if call.host == CONTENT_HOST:
+            return self._content.get(call)
+        handler = self._routes.get((call.request.method, call.path))
+        if handler is None or not _is_apple(call.host):
+            return answer({"error": f"no {call.request.method} {call.host}{call.path} here"}, 404)
+        return self._shut(call) or handler(call)
+
+    def _shut(self, call: Call) -> Answer | None:
+        """Why the photos may not be seen."""
+        if call.host in _OPEN:
+            return None
+        session = self.setting_up.session(call)
+        if session is None or not session["is_trusted"]:
+            return refusal(421, "AUTHENTICATION_REQUIRED", "request needs authorization")
+        if self.account.obstacle is Obstacle.PROTECTED:
+            return refusal(403, "ACCESS_DENIED", "private db access disabled for this account")
+        if self.account.obstacle is Obstacle.INACTIVE:
+            return refusal(404, "ZONE_NOT_FOUND", "Zone does not exist")
+        return None
+
+    def _note(self, call: Call, status: int, sent: int) -> None:
+        name = "content" if call.host == CONTENT_HOST else call.path.rpartition("/private")[2]
+        seen = Seen(call.request.method, call.host, call.path, status, sent)
+        self.remembered.note(seen, name, len(call.body))
+
+
+def _plain(fault: Fault) -> Answer:
+    return web.Response(status=fault.status or 500, text="")
+
+
+def _is_apple(host: str) -> bool:
+    return host.endswith((".icloud.com", ".icloud.com.cn", ".apple.com", ".icloud-content.com"))
