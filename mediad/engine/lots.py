@@ -5,7 +5,7 @@ What failed is sorted by who can put it right: time (backoff), a person (hold), 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, TypedDict, assert_never
 
 import structlog
 
@@ -17,7 +17,7 @@ from mediad.policy import backoff
 from mediad.policy.breaker import Toll
 from mediad.ports import Ports
 from mediad.stages.verdict import Act, Ask, Done, Leave, Merge, Refuse, Stage, Verdict, Wait
-from mediad.state import Position, Transition
+from mediad.state import Position, State, Transition
 
 log = structlog.get_logger()
 
@@ -183,7 +183,8 @@ class Lots:
                     pass
                 case Done(evidence, then):
                     move = Transition(work.state, desk.stage.name, then)
-                    steps.append((work, Step(work.asset.id, move, evidence)))
+                    size = len(work.asset.originals)
+                    steps.append((work, Step(work.asset.id, move, evidence, size)))
                 case Merge():
                     merges.append((work, verdict))
                 case Wait() | Ask() | Refuse():
@@ -238,29 +239,29 @@ class Lots:
                 await self._halt()
 
     def _park(self, work: Work, verdict: Wait | Ask | Refuse) -> Park:
-        at = (work.asset.id, work.state.lane)
+        at, seen = (work.asset.id, work.state.lane), _seen(work)
         match verdict:
             case Wait(until, why, code, remedy):
                 # A time that has passed means soon, and never a runner that turns on the spot.
                 due = max(until, self._ports().clock.now() + SOONEST_MS)
-                return Park(*at, "waiting", due, why, code, remedy, state=work.state)
+                return Park(*at, "waiting", due, why, code, remedy, **seen)
             case Ask(code, why, remedy) | Refuse(code, why, remedy):
-                return Park(*at, "held", None, why, code, remedy, state=work.state)
+                return Park(*at, "held", None, why, code, remedy, **seen)
             case _:
                 assert_never(verdict)
 
     def _park_fault(self, desk: Desk, work: Work, fault: MediadError) -> Park:
         io = self._ports()
-        at = (work.asset.id, work.state.lane)
+        at, seen = (work.asset.id, work.state.lane), _seen(work)
         text = (fault.what, fault.code, fault.remedy)
         if isinstance(fault, NeedsOperator | Refused):
             log.warning("asset.held", asset=work.asset.id, stage=desk.stage.name, code=fault.code)
-            return Park(*at, "held", None, *text, failed_attempt=True, state=work.state)
+            return Park(*at, "held", None, *text, failed_attempt=True, **seen)
         attempts = work.attempts + 1
         rules = io.settings.workflow
         if backoff.gives_up(attempts, rules.retries):
             log.warning("asset.failed", asset=work.asset.id, stage=desk.stage.name, code=fault.code)
-            return Park(*at, "failed", None, *text, failed_attempt=True, state=work.state)
+            return Park(*at, "failed", None, *text, failed_attempt=True, **seen)
         asked = fault.after_s if isinstance(fault, Retryable) else None
         pause = (
             asked
@@ -274,11 +275,21 @@ class Lots:
             attempt=attempts, after_s=round(pause, 1),
         )  # fmt: skip
         due = io.clock.now() + round(pause * 1000)
-        return Park(*at, "retry", due, *text, failed_attempt=True, state=work.state)
+        return Park(*at, "retry", due, *text, failed_attempt=True, **seen)
 
 
 def _is_loss(verdict: Verdict) -> bool:
     return isinstance(verdict, Refuse) or (isinstance(verdict, Wait) and verdict.is_loss)
+
+
+class _Seen(TypedDict):
+    state: State
+    originals: int
+
+
+def _seen(work: Work) -> _Seen:
+    """What must still be so when a park is written: else it is about something that is no more."""
+    return {"state": work.state, "originals": len(work.asset.originals)}
 
 
 def _no_effect(stage: str) -> MediadError:

@@ -98,6 +98,15 @@ def name_given() -> Retryable:
 
 def moved_on(asset: AssetId, step: Transition | None) -> Retryable:
     what = f"it no longer stands at {step.at.value}" if step else "it has left the intake"
+    return _went_on(asset, what)
+
+
+def joined(asset: AssetId) -> Retryable:
+    """It may well stand where it stood: taken in once more, and on its way anew."""
+    return _went_on(asset, "another half has joined it")
+
+
+def _went_on(asset: AssetId, what: str) -> Retryable:
     return Retryable(
         f"asset {asset} went another way meanwhile: {what}; nothing was changed",
         code="journal.moved_on",

@@ -86,6 +86,7 @@ class Step:
     asset_id: AssetId
     transition: Transition
     evidence: Evidence
+    originals: int | None = None  # of how many it was seen; a half may have joined since
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class Park:
     remedy: str = ""
     failed_attempt: bool = False
     state: State | None = None  # only if the lane still stands there; None: wherever it stands
+    originals: int | None = None  # as in a step
 
 
 @dataclass(frozen=True, slots=True)

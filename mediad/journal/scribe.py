@@ -24,7 +24,7 @@ from mediad.journal.course import (
     condition,
     position_of,
 )
-from mediad.journal.faults import moved_on, too_late
+from mediad.journal.faults import joined, moved_on, too_late
 from mediad.journal.migrate import ARRIVE, MERGE, WITNESS
 from mediad.journal.rows import (
     OFF,
@@ -156,6 +156,8 @@ class Scribe:
         position = position_of(lanes)
         if transition.at not in position:
             raise moved_on(asset, transition)
+        if step.originals not in {None, self._originals(asset)}:
+            raise joined(asset)
         if transition.stage == "join" and not may_rejoin(position):
             raise too_late(asset)
         learn.apply(self._do, asset, step.evidence, transition.then)
@@ -208,6 +210,8 @@ class Scribe:
         ).rowcount
 
     def park(self, park: Park) -> None:
+        if park.originals not in {None, self._originals(park.asset_id)}:
+            return  # what was seen is not true of the whole; it stands as it does
         mark = Mark(park.mark)
         due = (self._now if park.due is None else park.due) if mark.runs else None
         self._do(
@@ -287,6 +291,11 @@ class Scribe:
             ),
         )  # fmt: skip
         return int(original)
+
+    def _originals(self, asset: AssetId) -> int:
+        """They only ever become more, so their number tells whether a half has joined."""
+        [count] = self._do("SELECT count(*) FROM original WHERE asset = ?", (asset,)).fetchone()
+        return int(count)
 
     def _is_given(self, key: SiteKey) -> bool:
         """Was a file ever awaited there? Then what comes late for it would be taken for the new one."""

@@ -392,6 +392,48 @@ async def test_a_half_that_joins_from_another_lot_makes_the_host_look_again(
         assert (await w.journal.history(host))[-1].evidence["note"] == "2"
 
 
+@pytest.mark.parametrize("verdict", ["done", "wait", "failed"])
+async def test_what_was_seen_before_a_half_joined_is_not_said_of_the_whole(
+    tmp_path: Path, verdict: str
+) -> None:
+    """Joined, taken in again, and back where it stood while the lot was still at it: it is another asset now."""
+    play = Play("archive", State.ARCHIVE_DUE, State.ARCHIVED)
+
+    def rule(asset: Asset, _: Any) -> Verdict:
+        if len(asset.originals) > 1 or verdict == "done":
+            return play.done(str(len(asset.originals)))
+        return Wait(w.clock.now() + 3_600_000, "half of it")
+
+    def seen(asset: Asset) -> MediadError | None:
+        alone = len(asset.originals) == 1 and verdict == "failed"
+        return Retryable("half of it", code="io.error", after_s=3600.0) if alone else None
+
+    async with world(tmp_path, play) as w:
+
+        async def take_in(asset: AssetId) -> None:
+            for at, stage, then in (
+                (State.SEEN, "settle", State.SETTLED),
+                (State.SETTLED, "hash", State.HASHED),
+            ):
+                [answer] = await w.journal.record(
+                    [Step(asset, Transition(at, stage, then), Evidence("by hand", 1))]
+                )
+                assert not isinstance(answer, MediadError)
+
+        async def join() -> None:
+            await w.journal.merge(guest, host, Evidence("grouped", 1))
+            await take_in(host)
+
+        host, guest = await w.drop("a.jpg", "a.mov")
+        play.rule, play.look = rule, seen
+        on_first_look(play, "a.jpg", join)
+        await take_in(host)
+        w.engine.wake()
+        await w.idle()
+        [archived] = [r for r in await w.journal.history(host) if r.stage == "archive"]
+        assert archived.evidence["note"] == "2"
+
+
 async def test_an_absorbed_asset_in_flight_does_no_harm(tmp_path: Path) -> None:
     play = Play()
     async with world(tmp_path, play) as w:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mediad.errors import Bug, Refused, Retryable
+from mediad.errors import Bug, MediadError, Refused, Retryable
 from mediad.journal import Arrival, Committed, Condition, Journal, Mark, Park, Standing, Step
 from mediad.model import (
     AssetId,
@@ -274,6 +274,18 @@ async def test_a_half_that_comes_after_the_cleaning_is_refused(
     assert refused.value.code == "journal.too_late"
     assert len((await whole_asset(journal, movie)).originals) == 1
     assert len(await journal.history(movie)) == 1
+
+
+async def test_what_was_seen_of_a_half_is_not_written_of_the_whole(journal: Journal) -> None:
+    photo, movie = [await arrived(journal, f"IMG_1.{x}") for x in ("HEIC", "MOV")]
+    await journal.merge(movie, photo, Evidence("content id", 1))
+    settle = Transition(S.SEEN, "settle", S.SETTLED)
+    for count, code in ((1, "journal.moved_on"), (2, "")):
+        await journal.park([Park(photo, Lane.INTAKE, "held", code=f"of {count}", originals=count)])
+        [intake] = await journal.standing(photo)
+        assert intake.code == ("of 2" if count == 2 else "")
+        [answer] = await journal.record([Step(photo, settle, Evidence("x", 1), originals=count)])
+        assert (answer.code if isinstance(answer, MediadError) else "") == code
 
 
 async def test_a_half_of_a_half_finds_the_whole(journal: Journal) -> None:
