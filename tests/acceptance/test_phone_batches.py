@@ -1,6 +1,9 @@
 """Batches with real nodes: their size, their door, their manifest, and every way to be kept waiting and go on."""
 
 import asyncio
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -156,6 +159,36 @@ def test_one_file_that_was_changed_on_the_phone_is_not_taken_for_ours_and_the_ot
                 "phone-has"
             }
         assert sorted(originals.values()) == hashes(w.archive)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_phone_and_archive_go_each_by_itself_and_the_library_waits_for_both(tmp_path: Path) -> None:
+    with phoned(tmp_path, MEDIAD_WORKFLOW__PRESET="backup") as w:
+        w.archive.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(w.archive)]
+        subprocess.run(mount, check=True)
+        jpeg(w.incoming / "first.jpg", 99)
+        assert w.once().returncode == 0
+        kept = tmp_path / "kept"
+        shutil.copytree(w.archive, kept)
+        subprocess.run(["umount", w.archive], check=True)
+        with w.running():
+            drop(w.incoming, 3)
+            w.until_verified(4)
+            assert w.positions("archive") == {"due": 3, "verified": 1}
+            assert w.positions("library") == {"-": 3, "sorted": 1}
+            subprocess.run(mount, check=True)
+            try:
+                shutil.copytree(kept, w.archive, dirs_exist_ok=True)
+                w.until(lambda: w.positions("library") == {"sorted": 4})
+                away(w.pair.pixel)
+                jpeg(w.incoming / "last.jpg", 100)
+                w.until(lambda: w.positions("archive") == {"verified": 5})
+                assert w.positions("library") == {"-": 1, "sorted": 4}
+                back(w.pair, w.pair.pixel)
+                w.until(lambda: w.positions("library") == {"sorted": 5})
+            finally:
+                subprocess.run(["umount", "-l", w.archive], check=True)
 
 
 @pytest.mark.crash
