@@ -136,14 +136,18 @@ class Engine:
 
     async def is_idle(self, *, retries_count: bool = True, waits_count: bool = True) -> bool:
         """Nothing runs, and nothing is ready that could run now. A wait for a later hour is not work."""
-        if any(desk.busy for desk in self._desks.values()):
+        if self._is_busy():
             return False
         counts = await self._journal.counts()
-        return not any(
+        # What has started meanwhile may have paused its own stage.
+        return not self._is_busy() and not any(
             n and self._is_work(State(state), mark, retries_count=retries_count)
             for (state, mark), n in counts.standing.items()
             if waits_count or mark is not Mark.WAITING
         )
+
+    def _is_busy(self) -> bool:
+        return any(desk.busy for desk in self._desks.values())
 
     async def until_idle(self, *, retries_count: bool = True) -> None:
         while True:
@@ -155,7 +159,7 @@ class Engine:
 
     async def until_quiet(self) -> None:
         """No lot runs any more (after `stop`, that is for good)."""
-        while any(desk.busy for desk in self._desks.values()):
+        while self._is_busy():
             await self._changed.wait()
 
     @contextmanager

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from mediad.errors import NeedsOperator, Refused, Retryable
-from mediad.journal import Mark, Step
+from mediad.journal import Counts, Mark, Step
 from mediad.model import Asset, Digest, Evidence
 from mediad.policy.problems import Problem
 from mediad.stages.verdict import Done, Verdict, Wait
@@ -510,3 +510,27 @@ async def test_a_problem_of_another_subject_pauses_nobody(tmp_path: Path) -> Non
     async with world(tmp_path, Play()) as w:
         w.problems.report(Problem("config.invalid", "line 3", 1, "mend it", "config"))
         assert await w.marks(await go(w, "a.jpg")) == [SETTLED]
+
+
+async def test_what_has_started_while_the_journal_was_counted_is_work(tmp_path: Path) -> None:
+    play, go = Play(), anyio.Event()
+    async with world(tmp_path, play) as w:
+        count = w.journal.counts
+
+        async def counts() -> Counts:
+            await w.drop("a.jpg")
+            w.engine.wake()
+            await play.until_looked(1)
+            await w.journal.pause("settle")
+            await w.engine.refresh()
+            return await count()
+
+        async def lot(_: Sequence[Asset]) -> None:
+            await go.wait()
+
+        play.lot = lot
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(w.journal, "counts", counts)
+            assert not await w.engine.is_idle()
+        go.set()
+        await w.idle()
