@@ -240,15 +240,12 @@ class RemoteFact:
 
     ref: CloudRef
     marked_at: int | None = None  # 0: it is in the album no longer
-    deleted_at: int | None = (
-        None  # when mediad moved it to Recently Deleted; 0: it was brought back
-    )
+    deleted_at: int | None = None  # when mediad put it into Recently Deleted; 0: it is back
     recoverable_until: int | None = None
     replacement: CloudRef | None = None
     change_tag: str = ""
-    proved: tuple[
-        RemoteFile, ...
-    ] = ()  # files whose originals were seen to have their fingerprints
+    proved: tuple[RemoteFile, ...] = ()  # what we took in was seen to have their fingerprints
+    unproved: tuple[RemoteFile, ...] = ()  # of these that is true no longer
 
 
 @dataclass(frozen=True, slots=True)

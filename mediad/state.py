@@ -98,6 +98,7 @@ TRANSITIONS: Final = (
     Transition(S.DOWNLOADED, "hash", S.HASHED),
     Transition(S.DOWNLOADED, "hash", S.DUPLICATE),
     Transition(S.DOWNLOADED, "hash", S.QUARANTINED),
+    Transition(S.DOWNLOADED, "hash", S.LISTED),  # it vanished again before it was taken
     Transition(S.SEEN, "settle", S.SETTLED),
     Transition(S.SEEN, "settle", S.QUARANTINED),
     Transition(S.SETTLED, "hash", S.HASHED),

@@ -235,7 +235,7 @@ _STANDS: Final = (
     " ORDER BY mark = 'final' AND lane = 'intake', lane = 'intake' DESC LIMIT 1)"
 )
 COMPLETENESS: Final = (
-    "SELECT month, kind, files > 0 AND held = files AS is_archived, x.why, x.flaw, is_gone,"  # noqa: S608 - words from above
+    "SELECT month, kind, files > 0 AND held = files AND x.flaw = '' AS is_archived, x.why, x.flaw, is_gone,"  # noqa: S608 - words from above
     " s.state, s.mark, s.code, count(*)"
     f" FROM ({_FACTS} GROUP BY c.zone, c.record) x {_STANDS}"
     " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
@@ -244,7 +244,7 @@ MISSING: Final = (
     "SELECT x.zone, x.record, month, kind, x.why, x.flaw, is_gone, s.state, s.mark, s.code, s.why"  # noqa: S608 - words from above
     f" FROM ({_FACTS} WHERE c.zone > ?2 OR (c.zone = ?2 AND c.record > ?3)"
     f" GROUP BY c.zone, c.record) x {_STANDS}"
-    " WHERE files = 0 OR held < files ORDER BY x.zone, x.record LIMIT ?4"
+    " WHERE files = 0 OR held < files OR x.flaw <> '' ORDER BY x.zone, x.record LIMIT ?4"
 )
 
 

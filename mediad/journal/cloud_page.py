@@ -48,7 +48,7 @@ _BIND: Final = (
     " AND fingerprint = ?"
 )
 _PROVED: Final = (
-    "UPDATE cloud_file SET is_proved = 1 WHERE zone = ? AND record = ? AND resource = ?"
+    "UPDATE cloud_file SET is_proved = ? WHERE zone = ? AND record = ? AND resource = ?"
     " AND fingerprint = ? AND original IS NOT NULL"
 )
 
@@ -106,25 +106,29 @@ def bind(do: Do, ref: CloudRef, file: RemoteFile, original: int) -> None:
 
 def learn(do: Do, fact: RemoteFact) -> None:
     """What a stage saw of an asset in iCloud."""
+    if seen := _seen(fact):
+        columns = ", ".join(f"{name} = ?" for name in seen)
+        do(
+            f"UPDATE cloud_asset SET {columns} WHERE zone = ? AND record = ?",  # noqa: S608 - names from below
+            (*seen.values(), *_names(*fact.ref)),
+        )
+    for is_proved, files in ((1, fact.proved), (0, fact.unproved)):
+        for file in files:
+            do(_PROVED, (is_proved, *_key(fact.ref, file)))
+
+
+def _seen(fact: RemoteFact) -> dict[str, object]:
     seen: dict[str, object] = {}
-    if fact.marked_at is not None:
-        seen["marked_at"] = fact.marked_at or None
-    if fact.deleted_at is not None:
-        seen["deleted_at"] = fact.deleted_at or None
+    for name in ("marked_at", "deleted_at"):
+        if (at := getattr(fact, name)) is not None:
+            seen[name] = at or None
     if fact.recoverable_until is not None:
         seen["recoverable_until"] = fact.recoverable_until
     if fact.change_tag:
         seen["change_tag"] = to_sql(fact.change_tag)
     if fact.replacement is not None:
         seen["replacement_zone"], seen["replacement"] = _names(*fact.replacement)
-    if seen:
-        columns = ", ".join(f"{name} = ?" for name in seen)
-        do(
-            f"UPDATE cloud_asset SET {columns} WHERE zone = ? AND record = ?",  # noqa: S608 - names from above
-            (*seen.values(), *_names(*fact.ref)),
-        )
-    for file in fact.proved:
-        do(_PROVED, _key(fact.ref, file))
+    return seen
 
 
 def finish_listing(do: Do, zone: str, at: int) -> None:

@@ -110,11 +110,12 @@ def _remote(fact: RemoteFact) -> dict[str, object]:
         said["replacement"] = fact.replacement._asdict()
     if fact.change_tag:
         said["change_tag"] = fact.change_tag
-    if fact.proved:
-        said["proved"] = [
-            {"original": f.original, "resource": f.resource, "fingerprint": f.fingerprint}
-            for f in fact.proved
-        ]
+    for name, files in (("proved", fact.proved), ("unproved", fact.unproved)):
+        if files:
+            said[name] = [
+                {"original": f.original, "resource": f.resource, "fingerprint": f.fingerprint}
+                for f in files
+            ]
     return said
 
 

@@ -205,7 +205,8 @@ def _slot(original: Original) -> Slot | None:
         return None
     if media is Media.SIDECAR:
         return Slot.SIDECAR
-    edited = _APPLE_EDIT.fullmatch(_bare(original.name)) is not None
+    # By name, or because iCloud says so of it.
+    edited = original.role is Role.EDITED or _APPLE_EDIT.fullmatch(_bare(original.name)) is not None
     if media.is_video:
         return Slot.EDITED_VIDEO if edited else Slot.VIDEO
     if media is Media.RAW:
@@ -222,6 +223,7 @@ def _rank(original: Original) -> int:
 
 
 _ROLES: Final = {
+    Slot.PHOTO: Role.EDITED,  # a second photo, as only iCloud has them: under its own name beside the first
     Slot.VIDEO: Role.LIVE_VIDEO,
     Slot.RAW: Role.RAW,
     Slot.EDITED_PHOTO: Role.EDITED,
@@ -230,7 +232,7 @@ _ROLES: Final = {
 
 
 def _role(original: Original) -> Role:
-    """Of one that is not the primary. There is no second photo: may_join keeps two photos apart."""
+    """Of one that is not the primary."""
     slot = _slot(original)
     return _ROLES.get(slot, Role.SIDECAR) if slot else Role.SIDECAR
 

@@ -39,6 +39,7 @@ REMEDIES: Final = {
     NOT_MEDIA: "if it is a photo or film, keep it elsewhere: mediad does not know its format",
     "intake.too_many_pixels": "if it is a real photograph, raise ingest.max_megapixels and drop it again",
     "intake.vanished": "if it should be taken, drop it into incoming again",
+    "icloud.gone": "if it should be here, look into Recently Deleted on the phone",
 }
 REMEDY: Final = "copy it once more from where it came, and drop that into incoming"
 
@@ -73,20 +74,26 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
             f"the working copy of {lost.name} is no longer in processing; its other copies were not touched",
             "put the file back, or drop it into incoming again, then `mediactl retry`",
         )
-    if not facts.present:
-        gone = f"{asset.name} vanished from incoming before it was taken: moved, renamed or deleted by someone else"
-        code = "intake.vanished"
-        evidence = Evidence("stat", facts.now, note=gone, code=code, remedy=REMEDIES[code])
-        return Done(evidence, State.QUARANTINED)
-    if any(_is_unsettled(asset, f) for f in facts.present):
-        changed = Evidence("stat", facts.now, note="it changed again before it was taken")
-        return Done(changed, State.SEEN)
+    if back := _not_as_it_came(asset, facts):
+        return back
     if not _is_read(facts):
         return Act(f"take {asset.name} from incoming")
     site = _belongs(facts)
     if any(not f.is_at(site) for f in facts.present):
         return Act(f"set {asset.name} aside in {site}")
     return _done(asset, facts, site)
+
+
+def _not_as_it_came(asset: Asset, facts: Facts) -> Done | None:
+    """It has vanished, or somebody has written to it, since the stage before this one saw it."""
+    if _is_fetched(asset) and (why := _lacking(asset, facts)):
+        return Done(Evidence("stat", facts.now, note=why), State.LISTED)
+    if not facts.present:
+        return Done(_vanished(asset, facts.now), State.QUARANTINED)
+    if any(_is_unsettled(asset, f) for f in facts.present):
+        changed = Evidence("stat", facts.now, note="it changed again before it was taken")
+        return Done(changed, State.SEEN)
+    return None
 
 
 async def act(
@@ -191,6 +198,22 @@ def _is_read(facts: Facts) -> bool:
     return _is_taken(facts) and all(f.digest is not None for f in facts.present)
 
 
+def _is_fetched(asset: Asset) -> bool:
+    """Has it come from iCloud just now? One that a half has joined since is settled like any other."""
+    return asset.source == "icloud" and all(o.digest is None for o in asset.originals)
+
+
+def _lacking(asset: Asset, facts: Facts) -> str:
+    """What was fetched and lies no longer as it was fetched, while none of it is out of everybody's reach yet."""
+    proved = {f.original for f in asset.remote.files if f.is_proved} if asset.remote else set()
+    for file in facts.files:
+        if file.place is None and file.original.id in proved:
+            return f"{file.original.name} vanished from incoming before it was taken: it is fetched again"
+        if file.is_foreign or (file.is_at(Site.INCOMING) and file.is_changed):
+            return f"{file.original.name} was changed by someone else after it was fetched"
+    return ""
+
+
 def _is_unsettled(asset: Asset, file: File) -> bool:
     """Not as settle left it. What iCloud's own source downloads, nobody else writes to."""
     may_change = asset.source == "folder" and (file.is_at(Site.INCOMING) or file.is_at(Site.SPOOL))
@@ -246,6 +269,15 @@ def _done(asset: Asset, facts: Facts, site: Site) -> Done:
         case _:
             identity = identity_of(originals) if facts.keeper is None else None
             return Done(replace(evidence, identity=identity), State.HASHED)
+
+
+def _vanished(asset: Asset, now: int) -> Evidence:
+    note = f"{asset.name} vanished from incoming before it was taken: moved, renamed or deleted by someone else"
+    code = "intake.vanished"
+    if asset.source == "icloud":
+        note = f"iCloud had no file of {asset.name} any more when it was to be fetched"
+        code = "icloud.gone"
+    return Evidence("stat", now, note=note, code=code, remedy=REMEDIES[code])
 
 
 def _flaw(originals: Sequence[Original]) -> tuple[str, str, str]:
