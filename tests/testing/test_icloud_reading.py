@@ -3,30 +3,20 @@
 import base64
 from asyncio import to_thread
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from pyicloud.common.cloudkit.client import CloudKitContainerClient
 from pyicloud.exceptions import PyiCloudAPIResponseException
+from yarl import URL
 
 from mediad.testing.clock import StoppedClock
 from mediad.testing.icloud import FakeICloud, Fault, Person, fingerprint
 from mediad.testing.icloud.account import Obstacle
-from tests.testing.pyicloud_here import ZONE, by_rank, database, signed_in
+from tests.testing.pyicloud_here import ZONE, by_rank
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-async def client(icloud: FakeICloud, tmp_path: Path) -> CloudKitContainerClient:
-    return database(await to_thread(signed_in, icloud.address, tmp_path))
-
-
-@pytest.fixture
-def person(icloud: FakeICloud) -> Person:
-    return Person(icloud.library)
 
 
 async def changes(client: CloudKitContainerClient, token: str | None = None, **more: Any) -> Json:
@@ -57,8 +47,6 @@ async def lookup(client: CloudKitContainerClient, *names: str) -> list[Json]:
 
 async def get(icloud: FakeICloud, url: str, **headers: str) -> tuple[int, bytes]:
     host, _, path = url.removeprefix("https://").partition("/")
-    from yarl import URL  # noqa: PLC0415 - comes with aiohttp
-
     address = URL(f"{icloud.address}/{path.replace('${f}', 'x')}", encoded=True)
     async with (
         aiohttp.ClientSession() as session,

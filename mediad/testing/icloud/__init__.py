@@ -11,8 +11,9 @@ from mediad.testing.icloud.faults import Destroyed, Fault, Seen
 from mediad.testing.icloud.fingerprint import fingerprint
 from mediad.testing.icloud.library import Library
 from mediad.testing.icloud.person import Person
+from mediad.testing.icloud.quirks import Quirks
 from mediad.testing.icloud.rows import PRIMARY, AlbumRow, AssetRow, File, MasterRow
-from mediad.testing.icloud.server import FakeICloud, Quirks
+from mediad.testing.icloud.server import FakeICloud
 
 __all__ = [
     "PRIMARY",

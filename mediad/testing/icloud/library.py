@@ -65,6 +65,16 @@ class Zone:
         for row in due:
             self.put(row)
 
+    def arriving(self, master: str) -> list[AssetRow]:
+        rows = (row for _, row in self._arriving)
+        return [row for row in rows if isinstance(row, AssetRow) and row.master == master]
+
+    def undo(self, rows: dict[str, Row], change: int, copies: dict[str, Row]) -> None:
+        """As if nothing had been put since: these were the rows, and these are copies of those that were changed."""
+        self.rows, self.change = {**rows, **copies}, change
+        self._log = [entry for entry in self._log if entry[0] <= change]
+        self._ranks.clear()
+
     def changes(self, since: int) -> Iterator[Row]:
         """Each row that changed after `since`, once, in the order of its latest change."""
         start = bisect.bisect_right(self._log, (since, "\U0010ffff"))

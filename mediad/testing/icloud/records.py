@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode
 
 from mediad.testing.icloud.faults import Json
 from mediad.testing.icloud.library import Library, Zone
+from mediad.testing.icloud.quirks import Quirks
 from mediad.testing.icloud.rows import (
     DAY_MS,
     OWNER,
@@ -26,10 +27,10 @@ KEPT_MS: Final = 10 * DAY_MS  # how long Apple keeps a record after a person can
 
 
 class Writer:
-    """Writes the rows of a library. `url_s`: how long an address of a file is good."""
+    """Writes the rows of a library."""
 
-    def __init__(self, library: Library, url_s: float, secret: str) -> None:
-        self.library, self.url_s, self._secret = library, url_s, secret
+    def __init__(self, library: Library, quirks: Quirks, secret: str) -> None:
+        self.library, self._quirks, self._secret = library, quirks, secret
 
     def record(self, zone: Zone, row: Row, keys: Collection[str] | None = None) -> Json:
         if isinstance(row, Gone):
@@ -143,7 +144,7 @@ class Writer:
         }
 
     def _address(self, zone: Zone, fingerprint: str) -> str:
-        until = str(int(self.library.clock.now() / 1000 + self.url_s))
+        until = str(int(self.library.clock.now() / 1000 + self._quirks.url_s))
         safe = fingerprint.replace("+", "-").replace("/", "_")
         words = urlencode(
             {

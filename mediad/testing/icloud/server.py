@@ -3,7 +3,6 @@
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import anyio
@@ -16,9 +15,13 @@ from mediad.testing.icloud.cloudkit import CloudKit
 from mediad.testing.icloud.content import Content
 from mediad.testing.icloud.faults import Fault, Remembered, Seen
 from mediad.testing.icloud.library import Library
+from mediad.testing.icloud.modify import Modify
+from mediad.testing.icloud.quirks import Quirks
 from mediad.testing.icloud.records import CONTENT_HOST, Writer
 from mediad.testing.icloud.setting_up import SettingUp
 from mediad.testing.icloud.signing_in import SigningIn
+from mediad.testing.icloud.uploads import HOST as UPLOAD_HOST
+from mediad.testing.icloud.uploads import Uploads
 
 HEADER: Final = "X-Fake-Host"
 BIGGEST: Final = 1 << 30
@@ -28,16 +31,6 @@ _OPEN: Final = (
     "setup.icloud.com.cn",
 )  # before there are cookies
 _HTML: Final = "<html><head><title>iCloud</title></head><body>We'll be right back.</body></html>"
-
-
-@dataclass
-class Quirks:
-    """Habits of Apple that are not known for certain, or differ from day to day."""
-
-    is_oplock_enforced: bool = True  # a stale change tag is refused
-    there_already: str = "CONFLICT"  # or EXISTS: how a second relation of the same name is refused
-    index_delay_s: float = 15.0  # from putAsset until lookup sees the asset
-    url_s: float = 6 * 3600.0
 
 
 class FakeICloud:
@@ -61,17 +54,21 @@ class FakeICloud:
         self.quirks = quirks or Quirks()
         self.faults: list[Fault] = []
         self.remembered = Remembered()
-        self.writer = Writer(self.library, self.quirks.url_s, self.account.secret)
+        self.writer = Writer(self.library, self.quirks, self.account.secret)
         self.signing_in = SigningIn(self.account, clock)
         self.setting_up = SettingUp(self.account, clock)
         self.cloudkit = CloudKit(self.library, self.writer)
+        self.uploads = Uploads(self.library, self.cloudkit, self.quirks)
         self._content = Content(self.library, self.writer)
+        modify = Modify(self.cloudkit, self.writer, self.quirks, self.remembered)
         self.address = ""
         self._closing = anyio.Event()
         self._routes: dict[tuple[str, str], Callable[[Call], Answer]] = {
             **self.signing_in.routes(),
             **self.setting_up.routes(),
             **self.cloudkit.routes(),
+            **modify.routes(),
+            **self.uploads.routes(),
         }
 
     @asynccontextmanager
@@ -142,6 +139,8 @@ class FakeICloud:
         self.library.settle()
         if call.host == CONTENT_HOST:
             return self._content.get(call)
+        if call.host == UPLOAD_HOST:
+            return self.uploads.take(call)
         handler = self._routes.get((call.request.method, call.path))
         if handler is None or not _is_apple(call.host):
             return answer({"error": f"no {call.request.method} {call.host}{call.path} here"}, 404)
