@@ -1,5 +1,6 @@
 """Where file systems are mounted, and where fstab wants them to be."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,17 @@ _MOUNTED: Final = Path("/proc/self/mountinfo")
 def mount_of(path: Path) -> Path:
     """The nearest mount point at or above it."""
     return next((p for p in (path, *path.parents) if p.is_mount()), TOP)
+
+
+def is_mount(folder_fd: int) -> bool:
+    """Lazily unmounted, a root is its own parent: no mount any more."""
+    return os.fstat(folder_fd).st_dev != os.stat("..", dir_fd=folder_fd).st_dev
+
+
+def misses_mount(path: Path, fstab: Path) -> bool:
+    """A folder at or below a mount point of fstab is only itself while that is mounted."""
+    points = [p for p in fstab_points(fstab) if path.is_relative_to(p)]
+    return not all(p.is_mount() or is_listed(p) for p in points)
 
 
 def fstab_points(fstab: Path) -> Iterator[Path]:

@@ -24,7 +24,7 @@ from anyio import CapacityLimiter, to_thread
 
 from mediad.adapters import syscalls
 from mediad.adapters.errnos import faults_of
-from mediad.adapters.mount_points import TOP, fstab_points, is_listed, mount_of
+from mediad.adapters.mount_points import TOP, is_mount, misses_mount, mount_of
 from mediad.errors import MediadError, NeedsOperator
 from mediad.model import Site
 
@@ -237,12 +237,13 @@ class Roots:
         """Is the mount gone on which we knew it to lie, or one that fstab wants there?"""
         if site not in self._by_mount:
             return False
-        if self._misses_mount(site):
+        path = self.paths[site].resolve()
+        if misses_mount(path, self._fstab):
             return True
         known = self._known.get(site) or self._enrolments.load(site)
         if known is None:
             return False
-        path = self.paths[site].resolve()
+        self._known[site] = known
         return path.is_relative_to(known.marker) and not mount_of(path).is_relative_to(known.marker)
 
     def _recognise_mount(self, site: Site, fd: int) -> None:
@@ -281,13 +282,13 @@ class Roots:
         if known is None:
             self._enrol(site, fd)
             return
-        is_mount = _is_mount(fd)
-        if known.was_mount and not is_mount:
+        is_mounted = is_mount(fd)
+        if known.was_mount and not is_mounted:
             raise _unmounted(site, self.paths[site])
         if read_marker(fd) != (site.value, known.marker):
             raise _replaced(site, self.paths[site])
         self._known[site] = known
-        if is_mount and not known.was_mount:
+        if is_mounted and not known.was_mount:
             self._remember(site, replace(known, was_mount=True))
 
     def _enrol(self, site: Site, fd: int) -> None:
@@ -301,21 +302,15 @@ class Roots:
             )
         marker = found[1] if found else write_marker(fd, site)
         fs = syscalls.FS_NAMES.get(syscalls.fs_type(fd), "other")
-        self._remember(site, Enrolment(marker, _is_mount(fd), fs))
+        self._remember(site, Enrolment(marker, is_mount(fd), fs))
 
     def _remember(self, site: Site, enrolment: Enrolment) -> None:
         self._enrolments.save(site, enrolment)
         self._known[site] = enrolment
 
     def _refuse_unmounted(self, site: Site) -> None:
-        if self._misses_mount(site):
+        if misses_mount(self.paths[site].resolve(), self._fstab):
             raise _unmounted(site, self.paths[site])
-
-    def _misses_mount(self, site: Site) -> bool:
-        """A folder at or below a mount point of fstab is only itself while that is mounted."""
-        path = self.paths[site].resolve()
-        points = [p for p in fstab_points(self._fstab) if path.is_relative_to(p)]
-        return not all(p.is_mount() or is_listed(p) for p in points)
 
 
 def read_marker(fd: int) -> tuple[str, str] | None:
@@ -371,11 +366,6 @@ def _opened_folder(path: Path) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def _is_mount(fd: int) -> bool:
-    """Lazily unmounted, a root is its own parent: no mount any more."""
-    return os.fstat(fd).st_dev != os.stat("..", dir_fd=fd).st_dev
 
 
 def _unmounted(site: Site, path: Path) -> NeedsOperator:
