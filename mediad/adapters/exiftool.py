@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from mediad.adapters.confined import start
 from mediad.adapters.workers import kill_session, tool
 from mediad.errors import NeedsOperator
 from mediad.model import Claim
@@ -102,7 +103,6 @@ class ExifTool:
         ):
             self._end()
         if self._program is None:
-            # It dies with the thread that started it; worker threads live long enough, and a new one starts a new one.
             limits = [
                 tool("setpriv"),
                 "--pdeathsig=KILL",
@@ -110,7 +110,7 @@ class ExifTool:
                 f"--as={_MEMORY}",
                 "--core=0",
             ]
-            self._program = subprocess.Popen(  # noqa: S603 - a list, never a shell; paths are absolute
+            self._program = start(  # a list, never a shell; paths are absolute
                 [*limits, tool("exiftool"), "-config", "", "-stay_open", "True", "-@", "-"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

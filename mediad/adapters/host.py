@@ -23,6 +23,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 import anyio
 from anyio import CapacityLimiter, to_thread
 
+from mediad.adapters.confined import is_shut
 from mediad.config import Settings
 
 PATIENCE_S: Final = 5.0
@@ -58,7 +59,9 @@ class Finding:
         return self.level != "fault"
 
 
-async def check_host(settings: Settings, *, inotify: Path = INOTIFY) -> list[Finding]:
+async def check_host(
+    settings: Settings, *, inotify: Path = INOTIFY, confined: Callable[[], bool] = is_shut
+) -> list[Finding]:
     """Every finding, good ones too: a person wants to see what was looked at."""
     found: list[Finding] = []
     answering: dict[str, Path] = {}
@@ -70,6 +73,7 @@ async def check_host(settings: Settings, *, inotify: Path = INOTIFY) -> list[Fin
     checks: tuple[Callable[[], Iterable[Finding]], ...] = (
         _python,
         _programs,
+        partial(_confinement, confined),
         partial(_decoders, settings),
         partial(_limits, inotify),
         partial(_socket, settings.socket_path),
@@ -129,6 +133,16 @@ def _programs() -> Iterator[Finding]:
                 f"{name} is not installed: {without}",
                 f"apt install {package}",
             )
+
+
+def _confinement(confined: Callable[[], bool]) -> Iterator[Finding]:
+    if confined():
+        yield Finding("host.confined", "ok", "what decodes foreign files gets no network")
+    else:
+        yield Finding(
+            "host.confined", "warning", "this kernel has no seccomp filters: what decodes foreign files could reach "
+            "the network", "a kernel with CONFIG_SECCOMP_FILTER has them, as Debian's has",
+        )  # fmt: skip
 
 
 def _decoders(settings: Settings) -> Iterator[Finding]:

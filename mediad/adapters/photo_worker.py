@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final
 
 from blake3 import blake3
 
+from mediad.adapters.confined import shut_network
 from mediad.adapters.errnos import translate
 from mediad.adapters.workers import Limits
 from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
@@ -35,6 +36,7 @@ SORTS: Final[Mapping[type[MediadError], str]] = {
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not be taken for an answer
+    shut_network()
     os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while (job := receive(sys.stdin.buffer)) is not None:

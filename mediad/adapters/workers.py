@@ -3,7 +3,7 @@ Foreign programs and decoders of foreign bytes, at arm's length: limited, alone,
 
 `run_limited` runs one program to its end in the calling thread. Limits are set between fork and
 exec by util-linux (setpriv, prlimit): no `preexec_fn`, which is not safe in a process with
-threads. A program dies with its caller, with its time, and with `Children.kill`.
+threads. A program dies with its caller, with its time, and with `Children.kill`; none gets a network (confined.py).
 
 `Workers` keeps a few Python processes for short jobs (photos), because starting one costs more
 than the job. A job that crashes or hangs takes its worker with it, and is the file's own fault.
@@ -29,6 +29,7 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from mediad.adapters.confined import start
 from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
 
 # libnuma, which x265 brings along, grumbles in every container that may not place its memory. Nothing is wrong then,
@@ -92,7 +93,7 @@ class Children:
         with self._lock:  # so that `kill` cannot miss a program that is just being born
             if self._closed:
                 raise Refused("the work was cancelled", code="compress.cancelled")
-            program = subprocess.Popen(  # noqa: S603 - a list, never a shell; paths are absolute
+            program = start(  # a list, never a shell; paths are absolute
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

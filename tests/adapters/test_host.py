@@ -38,6 +38,13 @@ async def test_a_missing_program_says_what_it_costs(
     assert found["setpriv"].remedy == "apt install util-linux"
 
 
+async def test_decoders_with_a_way_to_the_network_are_a_warning(tmp_path: Path) -> None:
+    found = await check_host(Settings(root=tmp_path), confined=lambda: False)
+    [warning] = about(found, "host.confined")
+    assert warning.level == "warning"
+    assert "could reach the network" in warning.message
+
+
 async def test_few_watches_are_a_warning_with_the_cure(tmp_path: Path) -> None:
     limit = tmp_path / "max_user_watches"
     limit.write_text("100\n")
