@@ -1,22 +1,28 @@
 """The port: what a stage asks for, sorted into lots, each in threads of its own site."""
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+from anyio import CancelScope
 
 from mediad.adapters import reading, syscalls
 from mediad.adapters.crew import Crew, by_sites
+from mediad.adapters.durable.arrival import Arrival, Proof
 from mediad.adapters.durable.lot import CHANGED, Answer, Lot, Member, room_of
 from mediad.adapters.durable.parts import Touch, split
 from mediad.adapters.durable.prune import prune
+from mediad.adapters.durable.trial import trial, write
 from mediad.adapters.errnos import faults_of, shown
 from mediad.adapters.roots import Root, Roots
 from mediad.errors import Bug, MediadError, Refused, Retryable
 from mediad.model import Digest, Place, Site, SiteKey
 from mediad.ports import Clock, Leave, Put, Room, Sighting
+
+T = TypeVar("T")
 
 RENDITIONS: Final = "renditions/"
 
@@ -86,6 +92,81 @@ class DurableFiles:
             raise Bug(f"{target.site}/{shown(target.key)} is no place for a candidate")
         await self._crew.run((Site.SPOOL,), partial(self._adopt, made, target))
 
+    @asynccontextmanager
+    async def receive(
+        self, target: Place, size: int, proof: Callable[[], Proof]
+    ) -> AsyncIterator[Arrival]:
+        """
+        A file that comes over a network, gone on with where it was cut off. Its calls belong into `in_thread`.
+
+        What is not finished stays in its `.part`, for the next time.
+        """
+        if target in self._claimed:
+            raise _busy(target)
+        self._claimed.add(target)
+        try:
+            root = await self._crew.run((target.site,), partial(self._roots.open, target.site))
+            try:
+                arrival = Arrival(
+                    root, target, size, proof, reserve=self._reserve, touch=self._touch
+                )
+                try:
+                    await self.in_thread(target.site, arrival.open)
+                    yield arrival
+                finally:
+                    arrival.close()
+            finally:
+                root.close()
+        finally:
+            self._claimed.discard(target)
+
+    async def in_thread(self, site: Site, work: Callable[[], T]) -> T:
+        """One of the threads that belong to a site."""
+        return await self._crew.run((site,), work)
+
+    async def measure(
+        self, places: Sequence[Place], of: Callable[[int], T]
+    ) -> Sequence[T | MediadError | None]:
+        """What `of` makes of the bytes behind a descriptor; None: nothing is there."""
+        return await self._crew.look(places, partial(_measured, of))
+
+    async def try_out(self, site: Site, sample: bytes) -> Sighting:
+        put = trial(site, sample)
+        await self._take_back(put)  # of a trial that was killed
+        left: Answer = None
+        try:
+            seen = await self._tried(put, sample)
+        finally:
+            with CancelScope(shield=True):
+                left = await self._take_back(put)
+        if left is not None:
+            raise left
+        return seen
+
+    async def _tried(self, put: Put, sample: bytes) -> Sighting:
+        def written() -> None:
+            with self._roots.open(Site.SPOOL) as root:
+                write(root, put.source, sample)
+
+        await self._crew.run((Site.SPOOL,), written)
+        for answer in (*await self.copy([put]), *await self.read_back([put.target])):
+            if isinstance(answer, MediadError):
+                raise answer
+            if answer is not None and answer.digest == put.digest:
+                return answer
+        raise Retryable(
+            f"{put.target.site} gives back other bytes than were written to it", code="io.mismatch"
+        )
+
+    async def _take_back(self, put: Put) -> Answer:
+        answers: list[Answer] = [None]
+        named = [(0, put.target, put.digest or Digest(""))]
+        await self._crew.run(
+            (put.target.site,), partial(self._remove, put.target.site, named, answers)
+        )
+        await self.discard([put.source])
+        return answers[0]
+
     async def prune(self, spares: Callable[[str], bool]) -> int:
         def pruned() -> int:
             with faults_of(Site.INCOMING), self._roots.open(Site.INCOMING) as root:
@@ -120,11 +201,7 @@ class DurableFiles:
 
     def _claim(self, m: Member) -> bool:
         if m.put.target in self._claimed:
-            m.answer = Retryable(
-                f"{m.put.target.site}/{shown(m.put.target.key)} is being written just now",
-                code="io.busy",
-                after_s=1,
-            )
+            m.answer = _busy(m.put.target)
             return False
         self._claimed.add(m.put.target)
         return True
@@ -276,6 +353,27 @@ class DurableFiles:
                     folder = root.folder(above)
                     self._touch("unlink")
                     os.unlink(name, dir_fd=folder)
+
+
+def _busy(target: Place) -> Retryable:
+    return Retryable(
+        f"{target.site}/{shown(target.key)} is being written just now", code="io.busy", after_s=1
+    )
+
+
+def _measured(of: Callable[[int], T], root: Root, key: str) -> T | None:
+    if reading.stat_of(root, key) is None:
+        return None
+    fd, seen = reading.open_regular(lambda flags: root.open(key, flags))
+    try:
+        found = of(fd)
+        if reading.is_changed(seen, os.fstat(fd)):
+            raise Retryable(
+                "the file changed while it was read; it is read again later", code="io.changing"
+            )
+        return found
+    finally:
+        os.close(fd)
 
 
 def _sites_of(m: Member) -> tuple[Site, Site]:

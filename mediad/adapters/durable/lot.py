@@ -235,7 +235,7 @@ class Lot:
                 free, total = room_of(self.target)
                 self._left = free - min(self._reserve, total // SMALL_DISK)
             if size > self._left:
-                raise _full(self.target.site, size)
+                raise full(self.target.site, size)
             self._left -= size
 
     def _fill(self, m: Member, source_fd: int, folder: int, size: int) -> None:
@@ -346,7 +346,8 @@ def room_of(root: Root) -> tuple[int, int]:
     return room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
 
 
-def _full(site: Site, size: int) -> NeedsOperator:
+def full(site: Site, size: int) -> NeedsOperator:
+    """Said before the disk says it."""
     return NeedsOperator(
         f"{size} bytes more would eat into the last room on the disk of {site}, which mediad leaves free; nothing was"
         " written and the files wait where they are",
