@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mediad.errors import Refused
-from mediad.model import Asset, Copy, Digest, Place, Site
+from mediad.model import Asset, CloudRef, Copy, Digest, Place, Site
+from mediad.policy.cloud_guard import Case, lacks
 
 # Where a copy can stand in for the one that goes. Not incoming (the person's), not our own working areas.
 COUNTED: Final = frozenset({Site.ARCHIVE, Site.LIBRARY, Site.PHONE})
@@ -36,6 +37,28 @@ class Warrant:
     asset: Asset
     places: tuple[tuple[Place, Digest], ...]
     evidence: tuple[Copy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloudWarrant:
+    """Leave to move one photo to Recently Deleted, as it was looked up with this change tag. Made here only."""
+
+    ref: CloudRef
+    change_tag: str
+    evidence: tuple[Copy, ...]
+
+
+def warrant_for_cloud(case: Case) -> CloudWarrant:
+    """With every proof that policy/cloud_guard.py knows of; with one less there is none."""
+    missing = lacks(case)
+    if missing or case.fresh is None:
+        raise Refused(
+            f"{case.row.remote.name} stays in iCloud: {'; '.join(lack.why for lack in missing)}",
+            code="icloud.not_safe",
+            remedy="look at `mediactl explain`: when every proof is there, it goes by itself",
+        )
+    evidence = tuple(copy for held in case.held for copy in held.fresh)
+    return CloudWarrant(case.fresh.ref, case.fresh.change_tag, evidence)
 
 
 def warrant_for_spool(

@@ -1,7 +1,9 @@
 """Guards that no file goes whose bytes were not just now read back elsewhere."""
 
+import re
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,6 +25,7 @@ from mediad.model import (
     Site,
     SiteKey,
 )
+from mediad.policy import deletion
 from mediad.policy.deletion import (
     COUNTED,
     KEPT,
@@ -195,3 +198,20 @@ def test_a_warrant_always_leaves_enough_behind(fresh: list[Copy], min_copies: in
     for place, digest in warrant.places:
         left = {c.place for c in fresh if c.digest == digest and c.place.site in COUNTED} - {place}
         assert len(left) >= max(1, min_copies)
+
+
+def test_only_this_file_makes_leave_to_delete() -> None:
+    """Of files and of photos in iCloud alike: whoever wants to remove something has to bring the proofs here."""
+    ours = Path(deletion.__file__)
+    makers = re.compile(r"\b(Cloud)?Warrant\(")
+    sources = [p for p in ours.parents[1].rglob("*.py") if p != ours]
+    assert sources
+    assert [p.name for p in sources if makers.search(p.read_text("utf-8"))] == []
+
+
+def test_icloud_is_told_to_delete_by_one_stage_alone() -> None:
+    sources = [
+        p for p in Path(deletion.__file__).parents[1].rglob("*.py") if "testing" not in p.parts
+    ]
+    callers = [p.name for p in sources if ".cloud.delete(" in p.read_text("utf-8")]
+    assert callers == ["delete.py"]

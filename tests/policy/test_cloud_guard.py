@@ -1,0 +1,308 @@
+"""Guards what may leave iCloud: with any single proof removed, nothing does."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediad.config import Settings
+from mediad.errors import Refused
+from mediad.model import (
+    AssetId,
+    CloudRef,
+    Copy,
+    Digest,
+    OriginalId,
+    Place,
+    Remote,
+    RemoteFile,
+    Resource,
+    Site,
+    SiteKey,
+)
+from mediad.policy.cloud_guard import (
+    DAY_MS,
+    HOME,
+    MARKING,
+    QUICK,
+    Case,
+    Held,
+    Proof,
+    Rules,
+    day_budget,
+    is_marked_in_time,
+    lacks,
+    lacks_before_reading,
+    lacks_for_album,
+    never,
+)
+from mediad.policy.deletion import warrant_for_cloud
+from mediad.ports import RemoteRow, SelfTest
+
+NOW = 4_102_444_800_000
+REF = CloudRef(HOME, "ASSET-1")
+STILL, MOVIE = Digest("a" * 64), Digest("b" * 64)
+FILES = (
+    RemoteFile(Resource.ORIGINAL, "IMG_1.HEIC", 9, "AYstill", OriginalId(1), is_proved=True),
+    RemoteFile(Resource.LIVE_VIDEO, "IMG_1.MOV", 8, "AYmovie", OriginalId(2), is_proved=True),
+)
+REMOTE = Remote(
+    REF, "AYstill", "t1", "IMG_1.HEIC", NOW - 900 * DAY_MS, NOW - 900 * DAY_MS, files=FILES
+)
+RULES = Rules(
+    may_delete=True, is_armed=True, has_archive=True, has_phone=True, keep_favourites=True,
+    min_age_ms=30 * DAY_MS, cooloff_ms=30 * DAY_MS, min_copies=1,
+)  # fmt: skip
+
+
+def copy(site: Site, key: str, digest: Digest, original: int = 1) -> Copy:
+    return Copy(OriginalId(original), Place(site, SiteKey(key)), digest, 1, "o_direct")
+
+
+def held(file: RemoteFile, digest: Digest) -> Held:
+    kept = (copy(Site.ARCHIVE, file.name, digest),)
+    return Held(file, digest, kept, kept, (file.fingerprint,), is_on_phone=True)
+
+
+HELD = (held(FILES[0], STILL), held(FILES[1], MOVIE))
+TWIN_FILE = replace(FILES[0], original=OriginalId(7))
+TWIN = RemoteRow(replace(REMOTE, ref=CloudRef(HOME, "ASSET-2"), files=(TWIN_FILE,)))
+GOOD = Case(
+    NOW,
+    RULES,
+    RemoteRow(REMOTE, assets=(AssetId(1),), marked_at=NOW - 31 * DAY_MS),
+    replace(REMOTE, files=tuple(replace(f, original=None, is_proved=False) for f in FILES)),
+    SelfTest(NOW - DAY_MS, ok=True, detail="all well"),
+    album=frozenset({"ASSET-1", "ASSET-9"}),
+    held=HELD,
+    twins=((TWIN, (held(TWIN_FILE, STILL),)),),
+)
+
+
+def rules(**said: object) -> Callable[[Case], Case]:
+    return lambda case: replace(case, rules=replace(case.rules, **said))  # type: ignore[arg-type]
+
+
+def fresh(**said: object) -> Callable[[Case], Case]:
+    return lambda case: replace(case, fresh=replace(REMOTE, **said))  # type: ignore[arg-type]
+
+
+def row(**said: object) -> Callable[[Case], Case]:
+    return lambda case: replace(case, row=replace(case.row, **said))  # type: ignore[arg-type]
+
+
+def listed(**said: object) -> Callable[[Case], Case]:
+    """Both as the journal has it and as iCloud says."""
+    now = replace(REMOTE, **said)  # type: ignore[arg-type]
+    return lambda case: replace(case, row=replace(case.row, remote=now), fresh=now)
+
+
+def case(**said: object) -> Callable[[Case], Case]:
+    return lambda good: replace(good, **said)  # type: ignore[arg-type]
+
+
+def second(**said: object) -> Callable[[Case], Case]:
+    """The movie half is not as it should be."""
+    return lambda good: replace(good, held=(HELD[0], replace(HELD[1], **said)))  # type: ignore[arg-type]
+
+
+def unproved(file: RemoteFile) -> Callable[[Case], Case]:
+    worse = (FILES[0], file)
+    return lambda good: replace(
+        good,
+        row=replace(good.row, remote=replace(REMOTE, files=worse)),
+        held=(HELD[0], replace(HELD[1], file=file)),
+    )
+
+
+def twin(kept: tuple[Held, ...]) -> Callable[[Case], Case]:
+    return lambda good: replace(good, twins=((TWIN, kept),))
+
+
+ROTTEN = copy(Site.ARCHIVE, "IMG_1.MOV", Digest("c" * 64))
+LIBRARY = copy(Site.LIBRARY, "IMG_1.MOV", MOVIE)
+EDIT = RemoteFile(Resource.EDITED, "IMG_E1.JPG", 5, "AYedit")
+# Each way in which one proof, and no other, is missing.
+WITHOUT: list[tuple[Proof, Callable[[Case], Case]]] = [
+    (Proof.ALLOWED, rules(may_delete=False)),
+    (Proof.ARMED, rules(is_armed=False)),
+    (Proof.TESTED, case(selftest=None)),
+    (Proof.TESTED, case(selftest=SelfTest(NOW, ok=False, detail="red"))),
+    (Proof.TESTED, case(selftest=SelfTest(NOW - 31 * DAY_MS, ok=True, detail=""))),
+    (Proof.TESTED, case(selftest=SelfTest(NOW + 2 * DAY_MS, ok=True, detail=""))),
+    (Proof.TESTED, case(untested="of another archive")),
+    (Proof.THERE, case(fresh=None)),
+    (Proof.THERE, fresh(ref=CloudRef(HOME, "ANOTHER"))),
+    (Proof.THERE, fresh(is_deleted=True)),
+    (Proof.OURS, fresh(is_ours=False)),
+    (Proof.SHOWN, fresh(is_hidden=True)),
+    (Proof.NO_FAVOURITE, fresh(is_favourite=True)),
+    (Proof.OLD_ENOUGH, fresh(taken_at=NOW - 29 * DAY_MS)),
+    (Proof.OLD_ENOUGH, fresh(taken_at=NOW + DAY_MS)),
+    (Proof.SOUND, fresh(flaw="a record without a file")),
+    (Proof.SAME, fresh(master="AYother")),
+    (Proof.SAME, fresh(files=(*FILES, EDIT))),
+    (Proof.SAME, fresh(files=FILES[:1])),
+    (Proof.SAME, fresh(files=(FILES[0], replace(FILES[1], size=7)))),
+    (Proof.SAME, fresh(files=(FILES[0], replace(FILES[1], fingerprint="AYothermovie")))),
+    (Proof.TAKEN, unproved(replace(FILES[1], original=None))),
+    (Proof.TAKEN, unproved(replace(FILES[1], is_proved=False))),
+    (Proof.MEMBER, case(album=frozenset({"ASSET-9"}))),
+    (Proof.MEMBER, case(album=None)),
+    (Proof.COOLED, row(marked_at=NOW - 29 * DAY_MS)),
+    (Proof.COOLED, row(marked_at=None)),
+    (Proof.COOLED, row(marked_at=0)),
+    (Proof.COOLED, row(marked_at=NOW - 902 * DAY_MS)),
+    (Proof.COOLED, row(marked_at=NOW + 2 * DAY_MS)),
+    (Proof.ARCHIVED, rules(has_archive=False)),
+    (Proof.ARCHIVED, second(fresh=(LIBRARY,))),
+    (Proof.MATCHED, second(fingerprints=())),
+    (Proof.MATCHED, second(fingerprints=("AYother",))),
+    (Proof.MATCHED, second(fingerprints=("AYmovie", "AYother"))),
+    (Proof.COPIES, rules(min_copies=2)),
+    (Proof.ON_PHONE, second(is_on_phone=False)),
+    (Proof.TWINS, twin(())),
+    (Proof.TWINS, twin((replace(held(TWIN_FILE, STILL), fresh=()),))),
+    (Proof.TWINS, twin((replace(held(TWIN_FILE, STILL), fingerprints=()),))),
+]  # fmt: skip
+
+
+def test_with_every_proof_it_may_go_and_the_warrant_names_it_as_it_was_looked_up() -> None:
+    assert lacks(GOOD) == ()
+    warrant = warrant_for_cloud(GOOD)
+    assert (warrant.ref, warrant.change_tag) == (REF, "t1")
+    assert warrant.evidence == tuple(c for h in HELD for c in h.fresh)
+
+
+def test_every_proof_is_tried() -> None:
+    assert {proof for proof, _ in WITHOUT} | {Proof.HOME} == set(Proof)
+
+
+@pytest.mark.parametrize(("proof", "spoil"), WITHOUT)
+def test_with_any_single_proof_removed_nothing_goes(
+    proof: Proof, spoil: Callable[[Case], Case]
+) -> None:
+    spoilt = spoil(GOOD)
+    assert {lack.proof for lack in lacks(spoilt)} == {proof}
+    assert all(lack.why for lack in lacks(spoilt))
+    with pytest.raises(Refused) as caught:
+        warrant_for_cloud(spoilt)
+    assert caught.value.code == "icloud.not_safe"
+    assert lacks(spoilt)[0].why in caught.value.what
+
+
+def test_from_a_shared_library_nothing_goes() -> None:
+    shared = listed(ref=CloudRef("SharedSync-1", "ASSET-1"))(GOOD)
+    assert {lack.proof for lack in lacks(shared)} == {Proof.HOME}
+    assert "shared" in never(shared.row.remote)
+    assert "somebody else" in never(replace(REMOTE, is_ours=False))
+    assert never(REMOTE) == ""
+
+
+def test_what_was_not_looked_for_at_home_stays() -> None:
+    for kept in [(), HELD[:1], (*HELD, HELD[0])]:
+        proofs = {lack.proof for lack in lacks(replace(GOOD, held=kept))}
+        assert proofs == {Proof.ARCHIVED}
+
+
+def test_bytes_that_are_not_those_taken_are_no_copy() -> None:
+    rotten = replace(HELD[1], fresh=(ROTTEN,))
+    proofs = {lack.proof for lack in lacks(replace(GOOD, held=(HELD[0], rotten)))}
+    assert proofs == {Proof.ARCHIVED, Proof.COPIES}
+    unknown = replace(HELD[1], digest=None)
+    assert not unknown.is_archived
+    assert unknown.was_archived is False
+
+
+def test_without_an_original_iclouds_listing_is_no_whole_one() -> None:
+    for files in [(), FILES[1:]]:
+        bare = listed(files=files)(GOOD)
+        assert Proof.SOUND in {lack.proof for lack in lacks(bare)}
+
+
+def test_what_the_person_does_not_want_to_be_asked_is_not_asked() -> None:
+    loose = replace(RULES, keep_favourites=False, has_phone=False, min_age_ms=0, cooloff_ms=0)
+    easy = replace(GOOD, rules=loose, held=tuple(replace(h, is_on_phone=False) for h in HELD))
+    assert lacks(fresh(is_favourite=True)(easy)) == ()
+
+
+def test_a_twin_that_is_gone_from_icloud_is_in_nobodys_way() -> None:
+    for away in (
+        replace(TWIN, is_gone=True),
+        replace(TWIN, remote=replace(TWIN.remote, is_deleted=True)),
+    ):
+        assert lacks(replace(GOOD, twins=((away, ()),))) == ()
+
+
+def test_the_album_wants_less_and_no_file_is_read_for_it() -> None:
+    bare = replace(GOOD, held=(), twins=(), album=None, selftest=None, row=RemoteRow(REMOTE))
+    unarmed = rules(is_armed=False, has_archive=False)(bare)
+    assert lacks_for_album(unarmed) == ()
+    assert {lack.proof for lack in lacks_for_album(fresh(is_favourite=True)(unarmed))} == {
+        Proof.NO_FAVOURITE
+    }
+    assert MARKING < QUICK
+    assert lacks_before_reading(replace(GOOD, held=(), twins=())) == ()
+
+
+@pytest.mark.parametrize(
+    ("marked_at", "expected"),
+    [
+        (None, False),
+        (NOW - DAY_MS, True),
+        (NOW + DAY_MS // 2, True),
+        (NOW + 2 * DAY_MS, False),
+        (1, False),
+    ],
+)
+def test_a_time_of_marking_that_cannot_be_is_not_believed(
+    marked_at: int | None,
+    expected: bool,  # noqa: FBT001 - a case
+) -> None:
+    assert is_marked_in_time(row(marked_at=marked_at)(GOOD)) is expected
+
+
+@pytest.mark.parametrize(
+    ("deleted", "listed_", "per_day", "percent", "left"),
+    [
+        (0, 10_000, 100, 5.0, 100),
+        (60, 10_000, 100, 5.0, 40),
+        (0, 1000, 100, 5.0, 50),
+        (50, 1000, 100, 5.0, 0),
+        (70, 1000, 100, 5.0, 0),
+        (0, 10, 100, 5.0, 1),
+        (1, 10, 100, 5.0, 0),
+        (0, 10_000, 0, 5.0, 0),
+    ],
+)
+def test_a_day_has_its_limit(
+    deleted: int, listed_: int, per_day: int, percent: float, left: int
+) -> None:
+    assert day_budget(deleted, listed_, per_day, percent) == left
+
+
+def test_the_rules_are_the_persons() -> None:
+    settings = Settings.model_validate({
+        "root": "/nowhere", "icloud": {"enabled": True}, "safety": {"armed": True, "min_copies": 2},
+        "delete": {"enabled": True, "cooloff_days": 2, "min_age_days": 3, "keep_favourites": False},
+    })  # fmt: skip
+    found = Rules.of(settings)
+    assert found == Rules(
+        may_delete=True, is_armed=True, has_archive=True, has_phone=False, keep_favourites=False,
+        min_age_ms=3 * DAY_MS, cooloff_ms=2 * DAY_MS, min_copies=2,
+    )  # fmt: skip
+    bare = Rules.of(Settings.model_validate({"root": "/nowhere", "archive": {"enabled": False}}))
+    assert (bare.may_delete, bare.is_armed, bare.has_archive) == (False, False, False)
+
+
+@given(st.lists(st.sampled_from(WITHOUT), min_size=1, max_size=6))
+def test_no_two_faults_make_a_right(faults: list[tuple[Proof, Callable[[Case], Case]]]) -> None:
+    spoilt = GOOD
+    for _, spoil in faults:
+        spoilt = spoil(spoilt)
+    last = faults[-1][0]
+    assert last in {lack.proof for lack in lacks(spoilt)}
+    with pytest.raises(Refused):
+        warrant_for_cloud(spoilt)
