@@ -90,6 +90,8 @@ WRONG = [
     ('[web]\nlisten = "0.0.0.0:80"', 3, "web.listen", "web.token"),
     ('[web]\nlisten = "8080"', 3, "web.listen", "host:port"),
     ('[web]\nlisten = "localhost:99999"', 3, "web.listen", "host:port"),
+    ('[icloud]\ngateway = "http://192.168.1.5:80"', 3, "icloud.gateway", "127.0.0.1"),
+    ('[icloud]\ngateway = "https://127.0.0.1.example.com"', 3, "icloud.gateway", "another machine"),
     ("web = 3", 2, "web", "[web]"),
     ('[log]\nlevel = "loud"', 3, "log.level", '"debug"'),
 ]  # fmt: skip
@@ -399,3 +401,11 @@ def test_a_link_to_the_file_stays_a_link(write: Write, tmp_path: Path) -> None:
     set_value(link, "pools.hash", "1")
     assert link.is_symlink()
     assert "hash = 1" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:8490", "http://localhost:1", "http://[::1]:8"]
+)
+def test_a_gateway_on_this_machine_is_taken(write: Write, address: str) -> None:
+    file = write(f'root = "x"\n[icloud]\ngateway = "{address}"\n')
+    assert read(file).settings.icloud.gateway == address

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 from itertools import permutations
+from urllib.parse import urlsplit
 
 from mediad.config.model import Settings
 from mediad.config.schema import KeyPath
@@ -18,6 +19,7 @@ def contradictions(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
         )
     if settings.icloud.enabled and not settings.icloud.username:
         yield ("icloud", "enabled"), "iCloud needs to know whose it is; set icloud.username"
+    yield from _gateway(settings)
     yield from _listen(settings)
 
 
@@ -55,6 +57,14 @@ def _listen(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
     elif not _is_loopback(host.strip("[]")) and not settings.web.token.get_secret_value():
         why = f"{listen!r} can be reached by others, who would need no password"
         yield ("web", "listen"), f"{why}; set web.token (or web.token_file), or use 127.0.0.1"
+
+
+def _gateway(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    """The password and the photos go there: it is for tests and demos, on this machine only."""
+    gateway = settings.icloud.gateway
+    if gateway and not _is_loopback(urlsplit(gateway).hostname or ""):
+        why = f"{gateway!r} is another machine, which would be told the password in Apple's place"
+        yield ("icloud", "gateway"), f"{why}; use an address such as http://127.0.0.1:8490, or none"
 
 
 def _is_loopback(host: str) -> bool:

@@ -22,6 +22,7 @@ _GREY: Final = base64.b64decode(
     "eoqaqys7S1tre4ubrCw8TFxsfIycrS09TV1tfY2drh4uPk5ebn6Onq8fLz9PX29/j5+v/aAAgBAQAAPwAr/9k="
 )
 _SEGMENT: Final = 60_000
+_NEVER: Final = "0000:00:00 00:00:00"
 _LONG: Final = 1 << 24  # a box with 64-bit times: those of 32 bits end in 2040
 _MAC_EPOCH: Final = 2_082_844_800  # seconds from 1904 to 1970
 
@@ -105,6 +106,12 @@ def _raw(seed: str, taken_at: int, offset_s: int, size: int) -> bytes:
 def _tiff(dates: tuple[str, str], pair: str, *, is_dng: bool = False) -> bytes:
     """Two directories, as short as they can be: the camera's name, and when it was taken."""
     date, offset = dates
+    form = _form(_NEVER, offset, pair, is_dng)
+    return form.replace(_NEVER.encode(), date.encode())
+
+
+@functools.lru_cache(maxsize=64)
+def _form(date: str, offset: str, pair: str, is_dng: bool) -> bytes:  # noqa: FBT001 - a key of the cache
     entries = [
         (0x010F, 2, b"Apple\0"),
         (0x0110, 2, b"iPhone 15\0"),

@@ -1,5 +1,6 @@
 """What the owner of a library does on the phone, and what a test puts there."""
 
+import uuid
 from collections.abc import Sequence
 
 from mediad.testing.icloud.bodies import Body, jpeg, movie, raw
@@ -48,7 +49,8 @@ class Person:
 
     def shoot_live(self, name: str, *, taken_at: int | None = None) -> AssetRow:
         """A photo and its film, which name each other."""
-        at, pair = self._now(taken_at), new_record()
+        at = self._now(taken_at)
+        pair = str(uuid.uuid5(uuid.NAMESPACE_OID, self._seed(name))).upper()
         still = jpeg(self._seed(name), taken_at=at, size=2_000, pair=pair)
         film = movie(self._seed(name), taken_at=at, size=3_000, pair=pair)
         files = [
@@ -69,6 +71,22 @@ class Person:
         digital = raw(self._seed(name), taken_at=at, size=5_000)
         files = [File("resOriginal", JPEG, still, 8, 8), File("resOriginalAlt", DNG, digital, 8, 8)]
         return self.add(name, files, taken_at=at)
+
+    def shoot_burst(self, name: str, count: int, *, taken_at: int | None = None) -> list[AssetRow]:
+        """Several in a second, which the phone shows as one."""
+        at, burst = self._now(taken_at), new_record()
+        stem, _, tail = name.rpartition(".")
+        shots = [self.shoot(f"{stem}-{n}.{tail}", taken_at=at + 100 * n) for n in range(count)]
+        for shot in shots:
+            shot.burst = burst
+            self.zone.put(shot)
+        return shots
+
+    def contribute(self, record: str, who: str = "_somebody-else") -> AssetRow:
+        """In a shared library: it is another person's."""
+        asset = self.zone.asset(record)
+        asset.contributor = who
+        return self.zone.put(asset)
 
     def edit(self, record: str, body: Body | None = None) -> AssetRow:
         """The picture as the person made it; the original stays. Again: another one in its place."""
