@@ -34,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         loaded = load(config_file=words.config, root=words.root, environ=os.environ)
+        if words.demo_icloud:
+            from mediad.daemon import demo  # noqa: PLC0415 - it makes pictures; nobody else needs that
+
+            loaded = demo.enter(loaded, words, os.environ)
     except ConfigFaults as faults:
         for fault in faults.faults:
             print(fault, file=sys.stdout if words.check else sys.stderr)
@@ -59,7 +63,12 @@ def _started(loaded: Loaded, words: argparse.Namespace) -> int:
 def _live(loaded: Loaded, words: argparse.Namespace) -> int:
     from mediad.daemon.life import live  # noqa: PLC0415 - --check and --version need none of what it imports
 
-    return anyio.run(partial(live, loaded, once=words.once, root=words.root))
+    life = partial(live, loaded, once=words.once, root=words.root)
+    if not words.demo_icloud:
+        return anyio.run(life)
+    from mediad.daemon import demo  # noqa: PLC0415 - as above
+
+    return anyio.run(demo.live, life, loaded)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -92,6 +101,11 @@ def command_line() -> argparse.ArgumentParser:
         "--check",
         action="store_true",
         help="name every fault of the configuration and exit: 0 or 2",
+    )
+    parser.add_argument(
+        "--demo-icloud",
+        action="store_true",
+        help="with a made-up iCloud on this machine, to try things out; says how to sign in",
     )
     parser.add_argument("--version", action="store_true")
     return parser

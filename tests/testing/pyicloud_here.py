@@ -34,11 +34,11 @@ class Detour(HTTPAdapter):
 PASSWORD = "correct horse"  # noqa: S105 - made up
 
 
-def service(address: str, folder: Path, password: str | None = PASSWORD) -> PyiCloudService:
+def service(
+    address: str, folder: Path, password: str | None = PASSWORD, *, name: str = "anna@example.com"
+) -> PyiCloudService:
     """Not signed in yet."""
-    api = PyiCloudService(
-        "anna@example.com", password, cookie_directory=str(folder), authenticate=False
-    )
+    api = PyiCloudService(name, password, cookie_directory=str(folder), authenticate=False)
     api.session.mount("https://", Detour(address))
     return api
 

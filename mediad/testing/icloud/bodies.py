@@ -73,6 +73,11 @@ def raw(seed: str, *, taken_at: int, offset_s: int = 0, size: int = 0) -> Body:
     return Body(functools.partial(_raw, seed, taken_at, offset_s, size))
 
 
+def exif(taken_at: int, offset_s: int, pair: str = "") -> bytes:
+    """As it stands in a JPEG, for pictures that others make."""
+    return b"Exif\0\0" + _tiff(_local(taken_at, offset_s), pair)
+
+
 def _noise(seed: str, size: int) -> bytes:
     return hashlib.shake_128(seed.encode()).digest(size)
 
@@ -84,8 +89,11 @@ def _local(taken_at: int, offset_s: int) -> tuple[str, str]:
 
 
 def _jpeg(seed: str, taken_at: int, offset_s: int, size: int, pair: str) -> bytes:
-    exif = b"Exif\0\0" + _tiff(_local(taken_at, offset_s), pair)
-    head = b"\xff\xd8" + _segment(0xE1, exif) + _segment(0xFE, b"seed " + seed.encode())
+    head = (
+        b"\xff\xd8"
+        + _segment(0xE1, exif(taken_at, offset_s, pair))
+        + _segment(0xFE, b"seed " + seed.encode())
+    )
     missing = size - len(head) - len(_GREY)
     filling = []
     while missing > 0:

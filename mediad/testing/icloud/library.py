@@ -45,6 +45,7 @@ class Zone:
         """Make it so, as of now: a new change tag, and news for everybody who asks for changes."""
         now = self.library.clock.now()
         self.library.change += 1
+        self.library.moves += 1
         self.change = row.change = self.library.change
         row.tag = _short(row.change + 10_000)
         row.modified_at = now
@@ -56,6 +57,7 @@ class Zone:
     def put_later(self, row: Row, at: int) -> None:
         """As an upload: stored, and seen by nobody before it is indexed."""
         self._arriving.append((at, row))
+        self.library.moves += 1
 
     def settle(self) -> None:
         """Index what has arrived by now."""
@@ -65,12 +67,25 @@ class Zone:
         for row in due:
             self.put(row)
 
+    @property
+    def coming(self) -> list[tuple[int, Row]]:
+        """What will be indexed, and when."""
+        return self._arriving
+
+    def restore(self, rows: list[Row], coming: list[tuple[int, Row]]) -> None:
+        """As it was kept: the rows in any order, each with the place of its last change."""
+        self.rows = {row.record: row for row in rows}
+        self._log = sorted((row.change, row.record) for row in rows)
+        self.change = self._log[-1][0] if self._log else 0
+        self._arriving = coming
+
     def arriving(self, master: str) -> list[AssetRow]:
         rows = (row for _, row in self._arriving)
         return [row for row in rows if isinstance(row, AssetRow) and row.master == master]
 
     def undo(self, rows: dict[str, Row], change: int, copies: dict[str, Row]) -> None:
         """As if nothing had been put since: these were the rows, and these are copies of those that were changed."""
+        self.library.moves += 1
         self.rows, self.change = {**rows, **copies}, change
         self._log = [entry for entry in self._log if entry[0] <= change]
         self._ranks.clear()
@@ -129,6 +144,7 @@ class Library:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.change = 0
+        self.moves = 0  # of any kind, those that are no news to anybody too
         self.epoch = 1
         self.zones: dict[str, Zone] = {}
         self._contents: dict[str, Body] = {}

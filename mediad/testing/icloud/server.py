@@ -1,6 +1,7 @@
 """The server: one door on loopback for all of Apple's hosts, with what was to go wrong going wrong there."""
 
 import math
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -62,6 +63,7 @@ class FakeICloud:
         self._content = Content(self.library, self.writer)
         modify = Modify(self.cloudkit, self.writer, self.quirks, self.remembered)
         self.address = ""
+        self.answered: Callable[[], None] = _nothing  # called after each request
         self._closing = anyio.Event()
         self._routes: dict[tuple[str, str], Callable[[Call], Answer]] = {
             **self.signing_in.routes(),
@@ -72,16 +74,16 @@ class FakeICloud:
         }
 
     @asynccontextmanager
-    async def serving(self, port: int = 0) -> AsyncIterator[str]:
-        """On 127.0.0.1, any port unless one is named. The address."""
+    async def serving(self, door: socket.socket | None = None) -> AsyncIterator[str]:
+        """On a port of 127.0.0.1, or at a door that is bound already. The address."""
         self._closing = anyio.Event()
         app = web.Application(client_max_size=BIGGEST)
         app.router.add_route("*", "/{path:.*}", self._serve)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", port)
-            await site.start()
+            door = door or socket.create_server(("127.0.0.1", 0))
+            await web.SockSite(runner, door).start()
             self.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
             yield self.address
         finally:
@@ -98,6 +100,7 @@ class FakeICloud:
             await self._closing.wait()
             return web.Response(status=503)
         given = self._answer(call) if fault is None else self._faulty(call, fault)
+        self.answered()
         body = given.body if isinstance(given.body, bytes) else b""
         if fault is not None and (fault.lost or fault.cut_at is not None):
             return await self._cut(call, given, b"" if fault.lost else body, fault.cut_at or 0)
@@ -163,6 +166,10 @@ class FakeICloud:
         name = "content" if call.host == CONTENT_HOST else call.path.rpartition("/private")[2]
         seen = Seen(call.request.method, call.host, call.path, status, sent)
         self.remembered.note(seen, name, len(call.body))
+
+
+def _nothing() -> None:
+    """Nobody asked to be told."""
 
 
 def _plain(fault: Fault) -> Answer:
