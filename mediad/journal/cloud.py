@@ -53,11 +53,14 @@ OF_ASSETS: Final = (
 UNSEEN: Final = (
     "SELECT zone, record FROM cloud_asset WHERE zone = ? AND seen_at < ? AND is_gone = 0 LIMIT ?"
 )
+# What is left there for want of anything to fetch, and not by a person's choice.
+_UNFIT: Final = "(why = flaw OR NOT EXISTS (SELECT 1 FROM cloud_file f WHERE f.zone = c.zone AND f.record = c.record))"
 COUNTS: Final = (
-    "SELECT count(*), sum(is_gone = 0 AND why = '' AND flaw = ''), sum(is_gone = 0 AND why <> '' AND flaw = ''),"
-    " sum(is_gone = 0 AND flaw <> ''), sum(is_gone = 1),"
-    " sum(is_gone = 0 AND marked_at IS NOT NULL AND deleted_at IS NULL),"
-    " sum(deleted_at IS NOT NULL), sum(deleted_at IS NOT NULL AND recoverable_until > ?) FROM cloud_asset"
+    "SELECT count(*), sum(is_gone = 0 AND why = ''),"  # noqa: S608 - words from above
+    f" sum(is_gone = 0 AND why <> '' AND NOT {_UNFIT}), sum(is_gone = 0 AND why <> '' AND {_UNFIT}),"
+    " sum(is_gone = 1), sum(is_gone = 0 AND marked_at IS NOT NULL AND deleted_at IS NULL),"
+    " sum(deleted_at IS NOT NULL), sum(deleted_at IS NOT NULL AND recoverable_until > ?)"
+    " FROM cloud_asset c"
 )
 _RESOURCES: Final = {r.value: r for r in Resource}
 _KINDS: Final = {k.value: k for k in Kind}
@@ -164,6 +167,11 @@ def _zone(row: Sequence[Any]) -> ZoneRow:
 def token(db: Connection) -> str | None:
     row = db.execute("SELECT value FROM meta WHERE key = 'cloud token'").fetchone()
     return from_sql(row[0]) if row and row[0] else None
+
+
+def filters(db: Connection) -> str:
+    row = db.execute("SELECT value FROM meta WHERE key = 'cloud filters'").fetchone()
+    return str(row[0]) if row else ""
 
 
 def ignored(db: Connection, fingerprints: Collection[str]) -> frozenset[str]:

@@ -66,6 +66,10 @@ class CloudSide:
     async def ignore_fingerprints(self, fingerprints: Collection[str]) -> None:
         await self._do(cloud_page.ignore, tuple(fingerprints))
 
+    async def set_cloud_filters(self, filters: str) -> None:
+        """What was left out has been judged by these."""
+        await self._put("INSERT OR REPLACE INTO meta VALUES ('cloud filters', ?)", [(filters,)])
+
     async def set_selftest(self, at: int, *, ok: bool, detail: str) -> None:
         text = json.dumps({"at": at, "ok": ok, "detail": detail})
         await self._put("INSERT OR REPLACE INTO meta VALUES ('selftest', ?)", [(text,)])
@@ -106,6 +110,9 @@ class CloudSide:
 
     async def cloud_counts(self, now: int) -> CloudCounts:
         return await self._readers.ask(lambda db: cloud.counts(db, now))
+
+    async def cloud_filters(self) -> str:
+        return await self._readers.ask(cloud.filters)
 
     async def ignored(self, fingerprints: Collection[str]) -> frozenset[str]:
         return await self._readers.ask(lambda db: cloud.ignored(db, fingerprints))
