@@ -219,6 +219,15 @@ class Files(Protocol):
 
     async def room_at(self, site: Site) -> Room: ...
 
+    async def try_out(self, site: Site, sample: bytes) -> Sighting:
+        """
+        Is what is put into the archive, or the library, really there? Puts a sample of our own there and removes it.
+
+        It goes in as every copy does and is read back from the medium. Nothing of it stays, and nothing else is
+        touched. Raises what a copy would.
+        """
+        ...
+
 
 class Guard(Protocol):
     """Is a folder still the folder that was enrolled, writable, and with room?"""

@@ -53,6 +53,7 @@ class MemoryFiles:
     disks: dict[Site, str] = field(
         default_factory=dict
     )  # sites on another file system than the rest
+    spoils: dict[Site, bytes] = field(default_factory=dict)  # what a site makes of a sample
     removed: list[Place] = field(default_factory=list)
     pruned: int = 0  # how often that was asked for
 
@@ -110,6 +111,21 @@ class MemoryFiles:
         if fault := self.faults.get(site):
             raise fault
         return Room(self.room.get(site, 1 << 40), 1 << 40, hash(self.disks.get(site, "")))
+
+    async def try_out(self, site: Site, sample: bytes) -> Sighting:
+        if site not in {Site.ARCHIVE, Site.LIBRARY}:
+            raise Bug(f"{site} is no place for a sample")
+        place = Place(site, SiteKey(f".mediad-selftest-{digest_of(sample)[:16]}.jpg"))
+        if fault := self.faults.get(site) or self._remove(place, digest_of(sample)):
+            raise fault
+        if len(sample) > self.room.get(site, 1 << 40):
+            raise NeedsOperator("the disk is full", code="space.full", site=site.value)
+        self.files[place] = MemoryFile(self.spoils.get(site, sample))
+        seen = self._read(place)
+        del self.files[place]
+        if not isinstance(seen, Sighting) or seen.digest != digest_of(sample):
+            raise Retryable(f"{site} gives back other bytes", code="io.mismatch")
+        return seen
 
     async def check(self, site: Site) -> MediadError | None:
         """ports.Guard."""

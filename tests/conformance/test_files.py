@@ -37,6 +37,8 @@ class World(Protocol):
 
     def read(self, place: Place) -> bytes | None: ...
 
+    def names(self, site: Site) -> list[str]: ...
+
     def unplug(self, site: Site) -> None: ...
 
 
@@ -51,6 +53,9 @@ class Memory:
     def read(self, place: Place) -> bytes | None:
         file = self.memory.files.get(place)
         return None if file is None else file.content
+
+    def names(self, site: Site) -> list[str]:
+        return sorted(self.memory.under(site))
 
     def unplug(self, site: Site) -> None:
         self.memory.faults[site] = NeedsOperator("gone", code=f"{site}.unmounted", site=site)
@@ -73,6 +78,12 @@ class Disk:
     def read(self, place: Place) -> bytes | None:
         path = self.paths[place.site] / place.key
         return path.read_bytes() if path.is_file() else None
+
+    def names(self, site: Site) -> list[str]:
+        """Of files that a person could have put there: neither the marker nor empty folders."""
+        root = self.paths[site]
+        found = (p for p in root.rglob("*") if p.is_file() and p.name != ".mediad-site")
+        return sorted(str(p.relative_to(root)) for p in found)
 
     def unplug(self, site: Site) -> None:
         self.paths[site].rename(self.paths[site].with_suffix(".away"))
@@ -261,3 +272,45 @@ async def test_unchanged_since_is_the_first_sight_of_exactly_this(world: World) 
     first = seen((await world.files.sight([place]))[0])
     assert first.unchanged_since > 0
     assert not first.is_open_for_writing
+
+
+SAMPLE = b"a sample of our own"
+SAMPLE_KEY = f".mediad-selftest-{digest_of(SAMPLE)[:16]}.jpg"
+
+
+@pytest.mark.parametrize("site", [Site.ARCHIVE, Site.LIBRARY])
+async def test_a_sample_is_read_back_and_nothing_of_it_stays(world: World, site: Site) -> None:
+    neighbour = world.drop(site, "a.jpg", b"mine")
+    for _ in range(2):
+        assert (await world.files.try_out(site, SAMPLE)).digest == digest_of(SAMPLE)
+        assert world.names(site) == ["a.jpg"]
+        assert world.names(Site.SPOOL) == []
+    assert world.read(neighbour) == b"mine"
+
+
+async def test_what_a_killed_trial_left_is_taken_away_and_what_is_not_ours_stays(
+    world: World,
+) -> None:
+    world.drop(Site.ARCHIVE, SAMPLE_KEY, SAMPLE)
+    await world.files.try_out(Site.ARCHIVE, SAMPLE)
+    assert world.names(Site.ARCHIVE) == []
+    theirs = world.drop(Site.LIBRARY, SAMPLE_KEY, b"somebody's picture")
+    with pytest.raises(Refused):
+        await world.files.try_out(Site.LIBRARY, SAMPLE)
+    assert world.read(theirs) == b"somebody's picture"
+    assert world.names(Site.SPOOL) == []
+
+
+async def test_a_sample_finds_out_that_a_site_is_away(world: World) -> None:
+    world.drop(Site.ARCHIVE, "a.jpg", b"mine")
+    await world.files.try_out(Site.ARCHIVE, SAMPLE)
+    world.unplug(Site.ARCHIVE)
+    with pytest.raises(MediadError) as said:
+        await world.files.try_out(Site.ARCHIVE, SAMPLE)
+    assert said.value.code.startswith("archive.")
+
+
+async def test_a_sample_never_goes_where_it_would_be_taken_in_or_sent_on(world: World) -> None:
+    for site in set(Site) - {Site.ARCHIVE, Site.LIBRARY}:
+        with pytest.raises(Bug):
+            await world.files.try_out(site, SAMPLE)
