@@ -1,7 +1,7 @@
 """Guards what the iCloud of the tests answers to reading: zones, listings, changes, lookups, bytes."""
 
 import base64
-from asyncio import to_thread
+from asyncio import to_thread, wait_for
 from collections.abc import Callable
 from typing import Any
 
@@ -284,6 +284,56 @@ async def test_a_server_that_hangs_lets_go_when_it_is_closed(clock: StoppedClock
                 headers={"X-Fake-Host": "setup.icloud.com"},
                 timeout=aiohttp.ClientTimeout(total=0.1),
             )
+
+
+async def test_a_download_that_stalls_has_begun(
+    client: CloudKitContainerClient, person: Person, icloud: FakeICloud
+) -> None:
+    [master] = await lookup(client, person.shoot("A.JPG").master)
+    icloud.faults.append(Fault("/B/", stall_at=1_000))
+    host, _, path = url_of(master).removeprefix("https://").partition("/")
+    address = URL(f"{icloud.address}/{path}", encoded=True)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(address, headers={"X-Fake-Host": host}) as answer,
+    ):
+        assert len(await answer.content.readexactly(1_000)) == 1_000
+        with pytest.raises(TimeoutError):
+            await wait_for(answer.content.readany(), 0.1)
+
+
+async def test_a_zone_that_was_left_is_gone(
+    client: CloudKitContainerClient, icloud: FakeICloud
+) -> None:
+    icloud.library.zone("SharedSync-1")
+    token = (await to_thread(client.raw_post, "/changes/database", {}))["syncToken"]
+    icloud.library.remove_zone("SharedSync-1")
+    news = await to_thread(client.raw_post, "/changes/database", {"syncToken": token})
+    assert [(z["zoneID"]["zoneName"], z["deleted"]) for z in news["zones"]] == [
+        ("SharedSync-1", True)
+    ]
+    listed = await to_thread(client.raw_post, "/zones/list", {})
+    assert [z["zoneID"]["zoneName"] for z in listed["zones"]] == ["PrimarySync"]
+    asked = {"zones": [{"zoneID": {"zoneName": "SharedSync-1"}}]}
+    [said] = (await to_thread(client.raw_post, "/changes/zone", asked))["zones"]
+    assert said["serverErrorCode"] == "ZONE_NOT_FOUND"
+
+
+async def test_a_record_can_be_made_odd(
+    client: CloudKitContainerClient, person: Person, icloud: FakeICloud
+) -> None:
+    asset = person.shoot("A.JPG")
+    icloud.writer.odd[asset.master] = lambda record: record["fields"].pop("filenameEnc")
+    [master] = await lookup(client, asset.master)
+    assert "filenameEnc" not in master["fields"]
+    assert "resOriginalRes" in master["fields"]
+
+
+async def test_more_than_two_hundred_are_not_looked_up_at_once(
+    client: CloudKitContainerClient,
+) -> None:
+    with pytest.raises(PyiCloudAPIResponseException):
+        await lookup(client, *(str(n) for n in range(201)))
 
 
 async def test_what_was_asked_is_counted(

@@ -38,13 +38,14 @@ class CloudKit:
         }
 
     def zone_of(self, content: Json) -> Zone | None:
-        return self._library.zones.get(str(content.get("zoneID", {}).get("zoneName")))
+        zone = self._library.zones.get(str(content.get("zoneID", {}).get("zoneName")))
+        return None if zone is None or zone.is_gone else zone
 
     def token(self, zone: Zone) -> str:
         return _seal("zone", zone.name, zone.epoch, zone.change)
 
     def _zones(self, _call: Call) -> Answer:
-        zones = self._library.zones.values()
+        zones = [z for z in self._library.zones.values() if not z.is_gone]
         return answer(
             {"zones": [{"zoneID": zone_id(z), "syncToken": self.token(z)} for z in zones]}
         )
@@ -54,13 +55,15 @@ class CloudKit:
         since = _since("database", "", self._library.epoch, given)
         if since is None:
             return refusal(400, "BAD_REQUEST", "Unknown sync continuation type")
-        changed = [z for z in self._library.zones.values() if z.change > since or not given]
+        changed = [
+            z for z in self._library.zones.values() if z.change > since or not (given or z.is_gone)
+        ]
         return answer(
             {
                 "syncToken": _seal("database", "", self._library.epoch, self._library.change),
                 "moreComing": False,
                 "zones": [
-                    {"zoneID": zone_id(z), "syncToken": self.token(z), "deleted": False}
+                    {"zoneID": zone_id(z), "syncToken": self.token(z), "deleted": z.is_gone}
                     for z in changed
                 ],
             }
@@ -153,9 +156,11 @@ class CloudKit:
         zone = self.zone_of(call.json)
         if zone is None:
             return refusal(404, "ZONE_NOT_FOUND", "Zone does not exist")
-        keys = call.json.get("desiredKeys")
+        keys, names = call.json.get("desiredKeys"), call.json.get("records", [])
+        if len(names) > PAGE:
+            return refusal(400, "BAD_REQUEST", f"at most {PAGE} records, not {len(names)}")
         written: list[Json] = []
-        for asked in call.json.get("records", []):
+        for asked in names:
             row = zone.rows.get(str(asked["recordName"]))
             if row is None or (record := self._writer.record(zone, row, keys))["deleted"]:
                 written.append(

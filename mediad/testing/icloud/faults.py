@@ -15,7 +15,8 @@ class Fault:
 
     One of: `status` (with `body` as JSON, and Retry-After), `html` (200 and a page nobody asked for), `hang` (no answer
     until the server goes), `lost` (it is done, and the answer never comes), or a spoilt good answer: `cut_at` (the
-    connection ends after so many bytes), `truncate_at` (shorter, and says it is whole), `flip_at` (a bit of that byte).
+    connection ends after so many bytes), `stall_at` (it stays, and no more comes), `truncate_at` (shorter, and says it
+    is whole), `flip_at` (a bit of that byte).
     """
 
     path: str
@@ -28,8 +29,13 @@ class Fault:
     hang: bool = False
     lost: bool = False
     cut_at: int | None = None
+    stall_at: int | None = None
     truncate_at: int | None = None
     flip_at: int | None = None
+
+    @property
+    def breaks_off(self) -> bool:
+        return self.lost or self.cut_at is not None or self.stall_at is not None
 
     def takes(self, address: str) -> bool:
         """Whether this request is one of its own. Asking counts."""

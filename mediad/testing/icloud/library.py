@@ -36,6 +36,7 @@ class Zone:
     owner: str = OWNER
     rows: dict[str, Row] = field(default_factory=dict)
     epoch: int = 1  # tokens of an older one are not understood any more
+    is_gone: bool = False
     change: int = 0
     _log: list[tuple[int, str]] = field(default_factory=list)
     _arriving: list[tuple[int, Row]] = field(default_factory=list)
@@ -160,6 +161,13 @@ class Library:
 
     def content(self, fingerprint: str) -> Body | None:
         return self._contents.get(fingerprint)
+
+    def remove_zone(self, name: str) -> None:
+        """A shared library that the person left."""
+        zone = self.zones[name]
+        self.change += 1
+        self.moves += 1
+        zone.change, zone.is_gone = self.change, True
 
     def settle(self) -> None:
         for zone in self.zones.values():

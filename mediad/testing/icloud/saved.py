@@ -39,6 +39,7 @@ class Saved:
             library.zone(name).restore(
                 rows, [(at, self._row(library, r)) for at, r in zone["arriving"]]
             )
+            library.zone(name).is_gone = zone["is_gone"]
         library.change = kept["change"]
         self._written = _state(library, account)
         return True
@@ -61,6 +62,7 @@ class Saved:
 
     def _zone(self, zone: Zone) -> Json:
         return {
+            "is_gone": zone.is_gone,
             "rows": [self._plain(row) for row in zone.rows.values()],
             "arriving": [(at, self._plain(row)) for at, row in zone.coming],
         }

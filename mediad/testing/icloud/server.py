@@ -102,8 +102,8 @@ class FakeICloud:
         given = self._answer(call) if fault is None else self._faulty(call, fault)
         self.answered()
         body = given.body if isinstance(given.body, bytes) else b""
-        if fault is not None and (fault.lost or fault.cut_at is not None):
-            return await self._cut(call, given, b"" if fault.lost else body, fault.cut_at or 0)
+        if fault is not None and fault.breaks_off:
+            return await self._break_off(call, given, fault)
         self._note(call, given.status, len(body))
         return given
 
@@ -125,16 +125,21 @@ class FakeICloud:
             given.body = bytes(changed)
         return given
 
-    async def _cut(self, call: Call, given: Answer, body: bytes, at: int) -> web.StreamResponse:
-        """The head promises everything; then the line goes dead."""
+    async def _break_off(self, call: Call, given: Answer, fault: Fault) -> web.StreamResponse:
+        """The head promises everything; then the line goes dead, or quiet."""
+        body = given.body if isinstance(given.body, bytes) and not fault.lost else b""
+        at = (fault.cut_at if fault.stall_at is None else fault.stall_at) or 0
         self._note(call, given.status, min(at, len(body)))
         headers = {k: v for k, v in given.headers.items() if k != "Content-Length"}
         broken = web.StreamResponse(status=given.status, headers=headers)
-        if transport := call.request.transport:
-            if body:
-                broken.content_length = len(body)
-                await broken.prepare(call.request)
-                await broken.write(body[:at])
+        transport = call.request.transport
+        if body:
+            broken.content_length = len(body)
+            await broken.prepare(call.request)
+            await broken.write(body[:at])
+        if fault.stall_at is not None:
+            await self._closing.wait()
+        if transport is not None:
             transport.close()
         return broken
 
