@@ -37,6 +37,8 @@ async def printed_by(command: str) -> str:
 
 async def _run(words: list[str]) -> bytes:
     """Raises ValueError when it fails or prints too much."""
+    if not words:
+        raise ValueError
     output = b""
     async with await anyio.open_process(
         words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from mediad.adapters.icloud.breaker import Breaker
+from mediad.adapters.icloud.breaker import Breaker, Part
 from mediad.adapters.icloud.faults import (
     ANSWER,
     ENDED_CODES,
@@ -100,15 +100,16 @@ class Session:
             self._api.use_existing_trusted_device_code() if self._is_undelivered() else None
             return bool(self._api.validate_2fa_code(code))
 
+        right: list[bool] = []
         try:
-            is_right = self._guarded(given)
+            outcome = self._step(lambda: right.append(given()))
         except MediadError:
             self._is_accepted = self._last_step() in _CODE_STEPS
             raise
-        if not is_right and self._last_step() not in _CODE_STEPS:
+        if right == [False] and self._last_step() not in _CODE_STEPS:
             return None
         self._is_accepted = False
-        return self._settled()
+        return outcome
 
     def sms(self) -> Outcome:
         """Ask for the code by text message. Raises where the account has no number for it."""
@@ -288,6 +289,7 @@ class Session:
             return Outcome(SignInState.PROTECTED)
         self.kept.hide()
         self.kept.keep()
+        self._breaker.fine(Part.SIGN_IN)
         return Outcome(SignInState.READY, trust_expires_at=self._trust_expires_at())
 
     def _is_elsewhere(self) -> bool:

@@ -15,7 +15,7 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 
 from mediad.adapters.icloud.breaker import Breaker
-from mediad.adapters.icloud.faults import BY_STATE, fault
+from mediad.adapters.icloud.faults import BY_STATE, PROTECTED, fault
 from mediad.adapters.icloud.password import stored
 from mediad.adapters.icloud.session import Account, NotReadyError, Outcome, Session
 from mediad.config import Settings
@@ -127,6 +127,10 @@ class Door:
         except NotReadyError as ended:
             await self._ended(ended.outcome)
             return await self._in_thread(work)
+        except NeedsOperator as error:
+            if error.code == PROTECTED.code:  # only the photos themselves tell
+                self._become(Outcome(SignInState.PROTECTED))
+            raise
 
     async def aclose(self) -> None:
         async with self._steering:
@@ -217,6 +221,7 @@ class Door:
         )
 
     def _become(self, outcome: Outcome) -> None:
+        self._tried_at = self._clock.now()
         until = self._clock.now() + CODE_MS if outcome.state is SignInState.NEED_CODE else None
         self._now = replace(
             self._shown(outcome.state),

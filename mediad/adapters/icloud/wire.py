@@ -120,7 +120,8 @@ class Wire(HTTPAdapter):
             raise self._failed(part, fault(UNREACHABLE, more=f"status {status}"))
         if part is Part.PHOTOS and status >= _CLIENT:
             self._judge_refusal(response, status)
-        self._breaker.fine(part)
+        if part is Part.PHOTOS:  # of a sign-in one good answer says nothing: session.py says when it is through
+            self._breaker.fine(part)
 
     def _judge_refusal(self, response: requests.Response, status: int) -> None:
         code, reason, after_s = refusal(_object(response))
