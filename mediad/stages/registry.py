@@ -7,6 +7,7 @@ from mediad.stages import (
     batch,
     clean,
     compress,
+    download,
     hash,  # noqa: A004 - its name in the law
     place,
     release,
@@ -17,6 +18,7 @@ from mediad.stages import (
 from mediad.stages.verdict import Stage
 
 STAGES: Final[tuple[Stage[Any], ...]] = (
+    download.STAGE,
     settle.STAGE,
     hash.STAGE,
     batch.STAGE,
