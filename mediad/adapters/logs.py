@@ -21,9 +21,9 @@ from typing import Any, BinaryIO, Final, NoReturn, TextIO
 import structlog
 from structlog.typing import EventDict
 
-from mediad.adapters.log_safety import Cleaner
 from mediad.adapters.log_tail import Line, Tail
 from mediad.config import Settings
+from mediad.config.redaction import Cleaner
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _LEVEL_OF: Final = {"warn": "warning", "exception": "error", "fatal": "critical", "msg": "info"}

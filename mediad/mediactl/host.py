@@ -14,26 +14,53 @@ from mediad.journal import Lock, restore
 from mediad.mediactl.client import DONE, NO, NO_DAEMON, USAGE, Client, Trouble
 from mediad.mediactl.settings import loaded
 from mediad.mediactl.show import clean, document, paint, say
+from mediad.service.answers import FindingDoc
 from mediad.service.doctor import finding, host_findings
+from mediad.service.mending import mend
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "fault": "red"}
 
 
 def doctor(client: Client, words: argparse.Namespace) -> int:
-    try:
-        doc = client.get("/doctor")
-    except Trouble as trouble:
-        if trouble.code != NO_DAEMON:
-            raise
-        doc = _alone(words, trouble)
+    fixed = _fixed(words) if words.fix else []
+    doc = examined(client, words)
+    doc = {
+        "ok": doc["ok"] and not any(f["level"] == "fault" for f in fixed),
+        "findings": [*fixed, *doc["findings"]],
+    }
     if words.json:
         document(doc)
     else:
         for f in doc["findings"]:
             say(f"{paint(f['level'], _COLOURS[f['level']]):<7}  {f['code']}: {clean(f['message'])}")
-            if f["remedy"]:
-                say(f"         remedy: {clean(f['remedy'])}")
+            for n, line in enumerate(f["remedy"].splitlines()):
+                say(f"         {'        ' if n else 'remedy: '}{clean(line)}")
     return DONE if doc["ok"] else NO
+
+
+def _fixed(words: argparse.Namespace) -> list[FindingDoc]:
+    """By the one who asks, not by the daemon: its sandbox may not change modes, and root may."""
+    if words.socket and not (words.root or words.config):
+        raise Trouble(
+            "a socket does not tell which folders are meant; nothing was changed", USAGE,
+            remedy="name them: --root DIR or --config FILE",
+        )  # fmt: skip
+    try:
+        read = loaded(words)
+    except ConfigFaults as faults:
+        raise Trouble("\n".join(str(f) for f in faults.faults), USAGE) from None
+    return mend(read.settings, read.file)
+
+
+def examined(client: Client, words: argparse.Namespace) -> dict[str, Any]:
+    """By the daemon, or without one from here."""
+    try:
+        doc: dict[str, Any] = client.get("/doctor")
+    except Trouble as trouble:
+        if trouble.code != NO_DAEMON:
+            raise
+        doc = _alone(words, trouble)
+    return doc
 
 
 def _alone(words: argparse.Namespace, trouble: Trouble) -> dict[str, Any]:

@@ -12,22 +12,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from mediad.config import Settings
 from mediad.config.schema import all_secrets
 from mediad.service.answers import FindingDoc
+from mediad.service.findings import PATIENCE_S, finding
+from mediad.service.unit import unit_findings
 
-PATIENCE_S: Final = 10
+__all__ = ["filesystem_of", "finding", "host_findings"]
+
 OLDEST_SQLITE: Final = (3, 37)  # STRICT tables
 _BUILT: Final = 2024
 _NETWORK: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "ceph")
-
-
-def finding(
-    code: str, message: str, *, level: Literal["ok", "warning", "fault"] = "ok", remedy: str = ""
-) -> FindingDoc:
-    return {"code": code, "level": level, "message": message, "remedy": remedy}
 
 
 def host_findings(settings: Settings, file: Path | None) -> list[FindingDoc]:
@@ -40,6 +37,7 @@ def host_findings(settings: Settings, file: Path | None) -> list[FindingDoc]:
         *_libraries(),
         *_clock(),
         *_secrets(settings, file),
+        *unit_findings(settings, file),
     ]
 
 

@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from mediad.adapters.log_safety import Cleaner
 from mediad.config import Settings
+from mediad.config.redaction import Cleaner
 
 PASSWORD = "p4ss/w0rd&more"  # noqa: S105 - a canary
 
