@@ -20,6 +20,9 @@ _STATUS: Final[Mapping[str, int]] = {
     "verify.site": 422,
     "google.list": 422,
     "google.nobody": 422,
+    "icloud.code_form": 422,
+    "icloud.password_form": 422,
+    "request.cursor": 422,
     "events.crowded": 503,
 }
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from mediad.config.schema import toml_text
+from mediad.control.cloud_routes import CLOUD_ROUTES
 from mediad.control.phone_routes import PHONE_ROUTES
 from mediad.control.table import Ask, BadRequest, Field, Reply, Route
-from mediad.errors import Refused
 from mediad.model import AssetId
 from mediad.service import Service
-from mediad.service.answers import AssetDoc, Doc, DoctorDoc, PageDoc, StatusDoc, StoryDoc, VerifyDoc
+from mediad.service.answers import AssetDoc, DoctorDoc, PageDoc, StatusDoc, StoryDoc, VerifyDoc
 
 PAGE: Final = 100
 
@@ -207,23 +207,6 @@ async def rescan(service: Service, _: Ask) -> Reply:
     return Reply({"arrived": await service.rescan()})
 
 
-async def _link(service: Service, name: str) -> Doc:
-    return {**(await service.status())["links"][name]}
-
-
-async def icloud(service: Service, _: Ask) -> Reply:
-    return Reply(await _link(service, "icloud"))
-
-
-async def not_here(_: Service, __: Ask) -> Reply:
-    """An order to a link that is off."""
-    raise Refused(
-        "this link is off, and there was nothing to do",
-        code="link.off",
-        remedy="see mediactl status",
-    )
-
-
 async def healthz(_: Service, __: Ask) -> Reply:
     return Reply({"status": "ok"})
 
@@ -284,9 +267,6 @@ ROUTES: Final = (
     Route("POST", "/backup", backup, "A checked copy of the journal",
           body=(Field("path", "string", "a new file; left out: state/backups"),)),
     Route("POST", "/audit/verify", audit, "Follow the seals of the whole history"),
-    Route("GET", "/icloud", icloud, "How the link to iCloud stands"),
-    Route("POST", "/icloud/login", not_here, "Sign in to iCloud"),
-    Route("POST", "/icloud/mfa", not_here, "Give the code of the second factor"),
     Route("POST", "/reload", reload, "Read the configuration anew"),
     Route("POST", "/nas/init", nas_init, "Make a folder the archive", body=(
         Field("path", "string", "the folder", is_required=True),
@@ -301,4 +281,5 @@ ROUTES: Final = (
     Route("GET", "/healthz", healthz, "It lives"),
     Route("GET", "/readyz", readyz, "It works"),
     *PHONE_ROUTES,
+    *CLOUD_ROUTES,
 )  # fmt: skip

@@ -10,6 +10,8 @@ from typing_extensions import (  # pydantic makes the OpenAPI schemas from these
     TypedDict,
 )
 
+from mediad.service.cloud_answers import CloudAssetDoc
+
 Doc: TypeAlias = dict[str, Any]
 
 
@@ -189,6 +191,7 @@ class AssetDoc(TypedDict):
     steps: list[StepDoc]
     history: list[HistoryDoc]
     phone: PhoneDoc
+    icloud: CloudAssetDoc | None  # null: it did not come from there
 
 
 class PlannedDoc(TypedDict):

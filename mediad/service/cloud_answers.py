@@ -65,3 +65,116 @@ class CloudDoc(SignInDoc):
     zones: list[ZoneDoc]
     looked_at: str | None  # when iCloud was last compared with the journal
     deletion: DeletionDoc
+
+
+class UndeletedLineDoc(TypedDict):
+    asset: int
+    name: str
+    state: str  # back, was there, gone, failed, not from iCloud
+    message: str
+    remedy: str
+
+
+class UndeletedDoc(TypedDict):
+    ok: bool
+    assets: list[UndeletedLineDoc]
+
+
+class CellDoc(TypedDict):
+    """One month and one kind of what iCloud has or had."""
+
+    month: str  # 2024-07; empty: nobody knows when it was taken
+    kind: str
+    listed: int  # iCloud says so
+    journalled: int  # the journal has it: fetched, or on its way
+    archived: int  # proved to be in the archive, whole, as it is in iCloud
+    reasons: dict[str, int]  # why the others are not
+
+
+class MissingAssetDoc(TypedDict):
+    zone: str
+    record: str
+    name: str
+    month: str
+    kind: str
+    asset: int | None  # ours, where there is one already: mediactl explain tells the rest
+    why: str
+    code: str
+    detail: str
+
+
+class SumsDoc(TypedDict):
+    listed: int
+    journalled: int
+    archived: int
+    missing: int
+    reasons: dict[str, int]
+
+
+class CompletenessDoc(TypedDict):
+    """Proved, or with a reason, asset by asset: nothing is left over."""
+
+    complete: bool  # iCloud has nothing that is not proved to be in the archive
+    grid: list[CellDoc]
+    sums: SumsDoc
+    missing: list[MissingAssetDoc]
+    cursor: str | None  # give it back for the next page of what is missing; null: that was the last
+
+
+class CheckDoc(TypedDict):
+    """One part of the way, tried with a picture of our own."""
+
+    part: str
+    state: Literal["ok", "warning", "fault", "off"]
+    code: str
+    message: str
+    remedy: str
+
+
+class SelfTestedDoc(TypedDict):
+    ok: bool
+    at: str
+    checks: list[CheckDoc]
+    deletion: DeletionDoc  # what it allows now
+
+
+class ProofDoc(TypedDict):
+    """Something that must hold before an asset is deleted in iCloud."""
+
+    proof: str
+    holds: bool
+    why: str  # what is wanting
+
+
+class UnaskedDoc(TypedDict):
+    code: str
+    message: str
+    remedy: str
+
+
+class WhyNotDoc(TypedDict):
+    asset: int
+    name: str
+    answer: str
+    error: UnaskedDoc | None  # why not everything could be looked up
+    reasons: list[ProofDoc]
+
+
+class CloudAssetDoc(TypedDict):
+    """What iCloud says of an asset, as it was last listed."""
+
+    zone: str
+    record: str
+    name: str
+    taken_at: str
+    added_at: str
+    favourite: bool
+    hidden: bool
+    albums: list[str]
+    is_gone: bool
+    marked_at: str | None
+    deletable_from: str | None  # when the cool-off is over
+    deleted_at: str | None
+    recoverable_until: str | None
+    replacement: str | None  # the smaller picture that took its place
+    left_there: str  # why its files are not fetched; empty: they are

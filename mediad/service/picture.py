@@ -6,7 +6,9 @@ from typing import Literal
 from mediad.config import Settings
 from mediad.engine import Engine, is_work
 from mediad.journal import Condition, Counts, Mark
-from mediad.policy.problems import Problems, link_states
+from mediad.policy.problems import LinkState, Problems, link_states
+from mediad.policy.sign_in import link_of
+from mediad.ports import SignIn
 from mediad.service.answers import AssetsDoc, LinkDoc, ProblemDoc, StageDoc
 from mediad.service.words import iso
 from mediad.state import STAGE_ORDER, TRANSITIONS, Lane, stage_of
@@ -85,7 +87,10 @@ def assets_doc(counts: Counts) -> AssetsDoc:
     }
 
 
-def link_docs(settings: Settings, problems: Problems, engine: Engine) -> dict[str, LinkDoc]:
+def link_docs(
+    settings: Settings, problems: Problems, engine: Engine, sign_in: SignIn | None = None
+) -> dict[str, LinkDoc]:
+    """`sign_in`: how iCloud's stands, where somebody wants to know of that link."""
     off = settings.off()
     built = engine.stages()
     links = {
@@ -99,10 +104,21 @@ def link_docs(settings: Settings, problems: Problems, engine: Engine) -> dict[st
     }
     if not links["icloud"] and "download" not in built:
         links["icloud"] = NOT_BUILT
-    states = {**link_states(links, problems)}
+    states: dict[str, tuple[LinkState, str]] = {**link_states(links, problems)}
+    if sign_in is not None and states["icloud"][0] != "off":
+        states["icloud"] = _cloud_link(states["icloud"], sign_in, settings)
     if states["syncthing"][0] == "down" and states["pixel"][0] == "up":
         states["pixel"] = ("down", "Syncthing on this machine is the only one who could tell")
     return {name: {"state": state, "detail": detail} for name, (state, detail) in states.items()}
+
+
+def _cloud_link(
+    state: tuple[LinkState, str], sign_in: SignIn, settings: Settings
+) -> tuple[LinkState, str]:
+    """The sign-in first: what else is wrong follows from it. A server that stands in for Apple's is always told."""
+    link, detail = state if link_of(sign_in)[0] == "up" else link_of(sign_in)
+    told = f"not Apple's: {settings.icloud.gateway}" if settings.icloud.gateway else ""
+    return link, "; ".join(part for part in (detail, told) if part)
 
 
 def _off(stage: str, why: str, built: Collection[str]) -> str:

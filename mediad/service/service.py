@@ -27,13 +27,17 @@ from mediad.service.answers import (
     StoryDoc,
     VerifyDoc,
 )  # fmt: skip
+from mediad.service.cloud_answers import UndeletedDoc, WhyNotDoc
+from mediad.service.cloud_why_not import why_not_delete
 from mediad.service.desk import Desk
 from mediad.service.doctor import finding, host_findings
+from mediad.service.icloud import CloudDesk
 from mediad.service.keeping import SITES, Keeping
 from mediad.service.parts import Parts
 from mediad.service.phone import SUBJECTS, PhoneDesk
 from mediad.service.picture import assets_doc, link_docs, problem_docs, stage_docs
 from mediad.service.runs import Runs
+from mediad.service.selftest import SelfTests
 from mediad.service.story import asset_doc, history_doc, line_doc, planned_doc, sentences
 from mediad.service.trouble import grouped
 from mediad.service.waiting import Waiting
@@ -56,6 +60,8 @@ class Service:
         self._waiting = Waiting(parts)
         self.keeping = Keeping(parts)
         self.phone = PhoneDesk(parts)
+        self.icloud = CloudDesk(parts)
+        self.selftest = SelfTests(parts, self.phone)
         self.config = Desk(parts)
         self._since = parts.ports().clock.now()
         self.phase: Literal["starting", "running", "stopping"] = "running"
@@ -96,7 +102,12 @@ class Service:
                 "renditions": counts.rendition_bytes,
                 "saved": counts.saved_bytes,
             },
-            "links": link_docs(settings, self._parts.problems, self._engine),
+            "links": link_docs(
+                settings,
+                self._parts.problems,
+                self._engine,
+                self._parts.ports().cloud.sign_in(),
+            ),
             "problems": problem_docs(self._parts.problems),
             "run": self._runs.current,
             "root": str(settings.root),
@@ -125,9 +136,10 @@ class Service:
         except MediadError as fault:
             findings.append(finding(fault.code, fault.what, level="fault", remedy=fault.remedy))
         findings += await self.phone.findings()
+        findings += await self.icloud.findings()
         told = {f["code"] for f in findings}
         for p in self._parts.problems.now():
-            if p.code not in told or p.subject not in SUBJECTS:
+            if p.code not in told or p.subject not in {*SUBJECTS, "icloud"}:
                 findings.append(finding(p.code, p.message, level="fault", remedy=p.remedy))
         return {"ok": not any(f["level"] == "fault" for f in findings), "findings": findings}
 
@@ -162,6 +174,7 @@ class Service:
             self._parts.loaded().settings,
             busy=self._engine.works_on(listed.asset.id),
             paused=await self._journal.paused(),
+            icloud=await self.icloud.row_of(listed.asset),
         )
 
     async def history(self, asset: AssetId, after: int = 0) -> list[HistoryDoc]:
@@ -215,6 +228,14 @@ class Service:
                 remedy="mediactl list shows what there is",
             )
         return found[0]
+
+    async def why_not_delete(self, query: str) -> WhyNotDoc:
+        return await why_not_delete(await self._listed(await self.find(query)), self._parts.ports())
+
+    async def undelete(self, queries: Sequence[str]) -> UndeletedDoc:
+        """All are found before anything is asked of iCloud."""
+        ids = [await self.find(query) for query in queries]
+        return await self.icloud.undelete(await self._journal.listed(ids))
 
     async def troubles(self) -> list[Doc]:
         """Everything that went wrong, by code: how many, who, and when it is tried again."""

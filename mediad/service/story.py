@@ -18,6 +18,8 @@ from mediad.service.answers import (
     RenditionDoc,
     StepDoc,
 )
+from mediad.service.cloud_answers import CloudAssetDoc
+from mediad.service.cloud_story import sentences as in_cloud
 from mediad.service.ladder import phone_doc, rung_of
 from mediad.service.ladder import sentences as rungs
 from mediad.service.picture import is_paused
@@ -36,6 +38,7 @@ def asset_doc(
     *,
     busy: Collection[str],
     paused: Collection[str],
+    icloud: CloudAssetDoc | None = None,
 ) -> AssetDoc:
     asset = listed.asset
     return {
@@ -55,6 +58,7 @@ def asset_doc(
         "steps": [step_doc(s, busy, paused) for s in _open(listed)],
         "history": [history_doc(row) for row in history],
         "phone": phone_doc(asset, settings),
+        "icloud": icloud,
     }
 
 
@@ -210,7 +214,7 @@ def planned_doc(planned: Planned, name: str) -> PlannedDoc:
 
 def sentences(asset: Asset, doc: AssetDoc, plan: Sequence[PlannedDoc]) -> list[str]:
     """What a person wants to know first: where it is, what it waits for, what comes next."""
-    said = [*_where(doc), *rungs(asset)]
+    said = [*_where(doc), *rungs(asset), *in_cloud(doc["icloud"])]
     for step in doc["steps"]:
         said.append(_waits(step))
         said += [

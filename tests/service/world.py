@@ -21,12 +21,15 @@ from mediad.service.answers import FindingDoc
 from mediad.stages.verdict import Ask, Done, Leave, Refuse, Stage, Verdict, Wait
 from mediad.state import State, Workflow
 from mediad.testing.clock import StoppedClock
+from mediad.testing.cloud import MemoryCloud
 from mediad.testing.files import MemoryFiles
 from mediad.testing.phone import MemoryPhone
+from tests.service.scripted_door import ScriptedDoor
 
 HELD = "held"  # a file of this name is held by the archive stage
 SLOW = "slow"  # a file of this name never settles
-PHONE_LANE = ("batch", "place", "verify", "release")  # nobody works here: a test says what was seen
+# Nobody works here: a test says what was seen.
+PHONE_LANE = ("batch", "place", "verify", "release", "download", "upload", "mark", "delete")
 LOST = "lost"  # a copy of it is lost when it is to be cleaned
 
 
@@ -60,6 +63,7 @@ def _stage(name: str, at: State, then: State) -> Stage[None]:
 
 
 STAGES = (
+    _stage("download", State.LISTED, State.DOWNLOADED),
     _stage("settle", State.SEEN, State.SETTLED),
     _stage("hash", State.SETTLED, State.HASHED),
     replace(_stage("batch", State.PHONE_DUE, State.BATCHED), door=_shut),
@@ -69,6 +73,9 @@ STAGES = (
     _stage("archive", State.ARCHIVE_DUE, State.ARCHIVED),
     _stage("compress", State.LIBRARY_DUE, State.KEPT),
     _stage("sort", State.KEPT, State.SORTED),
+    _stage("upload", State.CLOUD_DUE, State.UPLOADED),
+    _stage("mark", State.UPLOADED, State.MARKED),
+    _stage("delete", State.MARKED, State.DELETED),
     _stage("clean", State.CLEANABLE, State.CLEANED),
 )
 
@@ -102,6 +109,10 @@ class World:
         self.files = MemoryFiles(self.clock)
         self.phone = MemoryPhone(self.files, self.clock)
         self.phone.folder = replace(self.phone.folder, path=str(self.settings.folders.pixel_sync))
+        self.cloud = MemoryCloud(self.files, self.clock)
+        self.door: ScriptedDoor | None = None
+        if self.settings.icloud.enabled:
+            self.door = ScriptedDoor(self.cloud)
         self.problems = Problems()
         self.engine = Engine(self.journal, cast("Any", STAGES), self.ports, self.problems)
         parts = Parts(
@@ -112,6 +123,7 @@ class World:
             self.ports,
             self,
             "0.0.test",
+            lambda: self.door,
         )
         self.service = Service(parts)
 
@@ -131,7 +143,7 @@ class World:
             cast("Encoder", None),
             self.journal,
             self.phone,
-            NoCloud(),
+            self.cloud if self.settings.icloud.enabled else NoCloud(),
             self.settings,
         )
 
