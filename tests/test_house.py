@@ -72,6 +72,8 @@ def test_each_stage_file_is_a_row_of_the_law() -> None:
         "finding",
         "placing",
         "listing",
+        "cases",
+        "holding",
     }
     assert files <= set(STAGE_ORDER)
 

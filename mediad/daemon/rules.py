@@ -41,6 +41,8 @@ def pools_of(settings: Settings) -> Mapping[str, int]:
     return {
         "settle": 2,
         "batch": 1,  # who makes batches must see the last one before the next
+        "network": settings.icloud.at_once,
+        "delete": 1,  # who counts what may still go today must see the last ones gone
         "hash": pools.hash or min(4, cores),
         "copy": pools.copy or min(4, cores),
         "photo": pools.photo or cores,

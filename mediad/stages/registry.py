@@ -7,12 +7,15 @@ from mediad.stages import (
     batch,
     clean,
     compress,
+    delete,
     download,
     hash,  # noqa: A004 - its name in the law
+    mark,
     place,
     release,
     settle,
     sort,
+    upload,
     verify,
 )
 from mediad.stages.verdict import Stage
@@ -28,5 +31,8 @@ STAGES: Final[tuple[Stage[Any], ...]] = (
     archive.STAGE,
     compress.STAGE,
     sort.STAGE,
+    upload.STAGE,
+    mark.STAGE,
+    delete.STAGE,
     clean.STAGE,
 )

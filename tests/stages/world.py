@@ -10,37 +10,54 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mediad.adapters.no_cloud import NoCloud
 from mediad.config import Settings
 from mediad.engine.desk import Desk
 from mediad.engine.lots import Lots
 from mediad.errors import MediadError
-from mediad.journal import Arrival, Journal, Standing
-from mediad.model import Asset, AssetId, Captured, Inspection, Media, Place, Site, SiteKey
+from mediad.journal import Arrival, Journal, Standing, Step
+from mediad.model import (
+    Asset,
+    AssetId,
+    Captured,
+    CloudRef,
+    Evidence,
+    Inspection,
+    Media,
+    Place,
+    RemoteFact,
+    Site,
+    SiteKey,
+)
 from mediad.policy.breaker import Toll
-from mediad.ports import Encoder, Judgement, Ports, Recipe
+from mediad.ports import Delta, Encoder, Fetch, Judgement, Ports, Recipe, RemoteRow
 from mediad.stages import (
     archive,
     batch,
     clean,
+    delete,
     hash,  # noqa: A004 - its name in the law
+    mark,
     place,
     release,
     settle,
     sort,
+    upload,
     verify,
 )
 from mediad.stages.verdict import Stage, Verdict
-from mediad.state import WHEN_OFF, State
+from mediad.state import WHEN_OFF, State, Transition
 from mediad.testing.clock import StoppedClock
+from mediad.testing.cloud import MemoryCloud
 from mediad.testing.files import MemoryFiles
 from mediad.testing.phone import MemoryPhone
 
 TAKE: tuple[Stage[Any], ...] = (settle.STAGE, hash.STAGE)
 PHONE: tuple[Stage[Any], ...] = (batch.STAGE, place.STAGE, verify.STAGE, release.STAGE)
-OURS: tuple[Stage[Any], ...] = (*TAKE, *PHONE, archive.STAGE, sort.STAGE, clean.STAGE)
+CLOUD: tuple[Stage[Any], ...] = (upload.STAGE, mark.STAGE, delete.STAGE)
+OURS: tuple[Stage[Any], ...] = (*TAKE, *PHONE, archive.STAGE, sort.STAGE, *CLOUD, clean.STAGE)
 LINKED: Mapping[str, object] = {"url": "http://127.0.0.1:8384"}  # without it the phone lane is off
 ROOT = Path("/nowhere")
+READ_TO = "T1"  # how far the watcher says that it has read
 T = 4_102_444_800_000  # about when the clock starts
 
 
@@ -91,6 +108,7 @@ class World:
         self.journal = journal
         self.files = MemoryFiles(clock)
         self.phone = MemoryPhone(self.files, clock)
+        self.cloud = MemoryCloud(self.files, clock)
         self.inspector = PlainInspector(self.files)
         self.settings = settings
         self.down: list[str] = []
@@ -103,7 +121,7 @@ class World:
             NoEncoder(),
             self.journal,
             self.phone,
-            NoCloud(),
+            self.cloud,
             self.settings,
         )
 
@@ -118,6 +136,36 @@ class World:
         """A file appears in incoming, and unless told otherwise the watcher sees it."""
         self.files.drop(Site.INCOMING, key, content.encode("latin-1"))
         return await self.arrive(key) if arrive else None
+
+    async def bring(self, ref: CloudRef) -> AssetId:
+        """A photo of iCloud is listed, fetched and proved, as the watcher and the stage download do it."""
+        await self.hear(ref)
+        asset = (await self.row(ref)).assets[-1]
+        whole = await self.asset(asset)
+        remote = (await self.row(ref)).remote
+        files = {f.original: f for f in remote.files}
+        mine = [(o, files[o.id]) for o in whole.originals]
+        await self.cloud.fetch(
+            [Fetch(ref, f, Place(Site.INCOMING, o.source_key), o.mtime_ns) for o, f in mine]
+        )
+        fact = RemoteFact(ref, proved=tuple(f for _, f in mine))
+        proved = Evidence("fingerprint", self.clock.now(), remotes=(fact,))
+        moved = Transition(State.LISTED, "download", State.DOWNLOADED)
+        await self.journal.record([Step(asset, moved, proved)])
+        return asset
+
+    async def hear(self, *refs: CloudRef) -> None:
+        """The watcher's news: these photos as they are in iCloud now, and all of its albums."""
+        zone = self.cloud.zones[refs[0].zone]
+        there = [self.cloud.remote(r) for r in refs if r in self.cloud.held]
+        gone = tuple(r for r in refs if r not in self.cloud.held or self.cloud.remote(r).is_deleted)
+        albums = await self.cloud.album_listing(zone)
+        delta = Delta(gone=gone, albums=albums.albums, members=albums.members, token=READ_TO)
+        taken = [(r, "") for r in there if r.ref not in gone]
+        await self.journal.cloud_page(zone, taken, delta, token=delta.token)
+
+    async def row(self, ref: CloudRef) -> RemoteRow:
+        return (await self.journal.remotes([ref]))[ref]
 
     async def arrive(self, key: str) -> AssetId | None:
         file = self.files.files[Place(Site.INCOMING, SiteKey(key))]

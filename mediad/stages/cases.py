@@ -1,0 +1,47 @@
+"""
+What is known of photos in iCloud at this moment: as the journal has them, as iCloud says just now, who is in the album.
+
+One question each for the whole lot. An asset that did not come from iCloud has no case.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mediad.model import Asset
+from mediad.policy.cloud_guard import HOME, Case, Rules
+from mediad.policy.selftest import fault_of
+from mediad.ports import Ports, Zone
+
+LIBRARY = Zone(HOME, "")  # its owner is the account itself
+
+
+async def from_journal(assets: Sequence[Asset], io: Ports) -> list[Case | None]:
+    """Nobody outside is asked."""
+    refs = [a.remote.ref for a in assets if a.remote]
+    rows = await io.ledger.remotes(refs) if refs else {}
+    test = await io.ledger.selftest() if refs else None
+    now, rules, fault = io.clock.now(), Rules.of(io.settings), fault_of(test, io.settings)
+    return [
+        Case(now, rules, rows[a.remote.ref], None, test, fault)
+        if a.remote and a.remote.ref in rows
+        else None
+        for a in assets
+    ]
+
+
+async def asked(cases: Sequence[Case], io: Ports) -> list[Case]:
+    """The same, with what iCloud says just now."""
+    if not cases:
+        return []
+    inside = await io.cloud.members(await album(io), LIBRARY)
+    found = await io.cloud.lookup([c.row.remote.ref for c in cases])
+    now = io.clock.now()
+    return [
+        replace(c, now=now, fresh=fresh, album=inside)
+        for c, fresh in zip(cases, found, strict=True)
+    ]
+
+
+async def album(io: Ports) -> str:
+    """The record name of mediad's own album: chosen once, and in the journal before iCloud hears of it."""
+    return await io.ledger.album_for(HOME, io.settings.icloud.album)
