@@ -1,11 +1,11 @@
-"""Commands that only ask: status, list, explain, errors, runs, and the links."""
+"""Commands that only ask: status, list, explain, errors and runs."""
 
 import argparse
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mediad.mediactl.client import DONE, NO, Client
+from mediad.mediactl.client import DONE, Client
 from mediad.mediactl.show import (
     clean,
     columns,
@@ -171,14 +171,3 @@ def _counts(run: Mapping[str, Any]) -> str:
     counts = run["counts"]
     done = [f"{stage} {n}" for stage, n in counts.get("done", {}).items()]
     return ", ".join([*done, *(f"{n} {k}" for k, n in counts.items() if k != "done" and n)])
-
-
-def icloud(client: Client, words: argparse.Namespace) -> int:
-    """A link that is off is said to be off, in plain words."""
-    doc = client.get("/icloud")
-    if words.json:
-        document(doc)
-    else:
-        detail = f": {clean(doc['detail'])}" if doc["detail"] else ""
-        say(f"iCloud is {doc['state']}{detail}")
-    return DONE if doc["state"] == "up" else NO

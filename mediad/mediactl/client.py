@@ -37,8 +37,11 @@ TIME_IS_UP: Final = 4
 
 # What the asker could have known: wrong usage or configuration.
 _USAGE_CODES: Final = frozenset(
-    {"stage.unknown", "state.unknown", "config.invalid", "verify.site", "google.nobody"}
-)
+    {
+        "stage.unknown", "state.unknown", "config.invalid", "verify.site", "google.nobody",
+        "icloud.code_form", "icloud.password_form",
+    }
+)  # fmt: skip
 
 
 def socket_path(named: str | None, root: str | None) -> str:

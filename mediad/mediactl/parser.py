@@ -8,6 +8,9 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from mediad.mediactl.parser_outside import batches, google, icloud, selftest, syncthing, why_not
+from mediad.mediactl.parser_words import count, everywhere, sub_action
+
 Setup: TypeAlias = Callable[[argparse.ArgumentParser], None]
 
 
@@ -34,7 +37,7 @@ def _list(p: argparse.ArgumentParser) -> None:
         metavar="T",
         help="first seen at or after this time: 2026-01-15, 2026-01-15T14:30:00Z",
     )
-    p.add_argument("--limit", type=_count, metavar="N", help="at most so many")
+    p.add_argument("--limit", type=count, metavar="N", help="at most so many")
 
 
 def _explain(p: argparse.ArgumentParser) -> None:
@@ -63,13 +66,13 @@ def _recover(p: argparse.ArgumentParser) -> None:
 
 
 def _retry(p: argparse.ArgumentParser) -> None:
-    p.add_argument("ids", metavar="ID", nargs="*", type=_count)
+    p.add_argument("ids", metavar="ID", nargs="*", type=count)
     p.add_argument("--all-failed", action="store_true", help="everything that was given up")
     p.add_argument("--all-held", action="store_true", help="everything that waits for a person")
 
 
 def _skip(p: argparse.ArgumentParser) -> None:
-    p.add_argument("id", metavar="ID", type=_count)
+    p.add_argument("id", metavar="ID", type=count)
     p.add_argument("--stage", metavar="S", required=True, help="the stage to pass")
     p.add_argument("--why", metavar="TEXT", required=True, help="kept in the history")
 
@@ -103,12 +106,12 @@ def _verify(p: argparse.ArgumentParser) -> None:
 
 def _config(p: argparse.ArgumentParser) -> None:
     actions = p.add_subparsers(dest="action", required=True, metavar="show|check|set|setup")
-    show = _action(actions, "show", "every value, and where it came from", "config show")
-    check = _action(
+    show = sub_action(actions, "show", "every value, and where it came from", "config show")
+    check = sub_action(
         actions, "check", "name every fault of a file (needs no daemon)", "config check mediad.toml"
     )
     check.add_argument("file", metavar="FILE", nargs="?")
-    change = _action(
+    change = sub_action(
         actions,
         "set",
         "change one value in the file and take it into force",
@@ -118,7 +121,7 @@ def _config(p: argparse.ArgumentParser) -> None:
     change.add_argument(
         "value", metavar="VALUE", help="- reads it from standard input, as a secret must be"
     )
-    setup = _action(
+    setup = sub_action(
         actions,
         "setup",
         "write a first file (needs no daemon)",
@@ -130,13 +133,23 @@ def _config(p: argparse.ArgumentParser) -> None:
     for action in (check, setup):
         action.add_argument("--config", metavar="FILE", help="the same as FILE")
     for action in (show, check, change, setup):
-        _everywhere(action)
+        everywhere(action)
 
 
 def _doctor(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--config", metavar="FILE", help="where no daemon answers: the configuration to look at"
     )
+    p.add_argument(
+        "--fix", action="store_true", help="first put right folders and permissions of mediad's own"
+    )
+
+
+def _diag(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "file", metavar="FILE", nargs="?", help="a new file; left out: one in this folder"
+    )
+    p.add_argument("--config", metavar="FILE", help="the configuration to read the secrets from")
 
 
 def _backup(p: argparse.ArgumentParser) -> None:
@@ -151,12 +164,12 @@ def _restore(p: argparse.ArgumentParser) -> None:
 def _logs(p: argparse.ArgumentParser) -> None:
     p.add_argument("-f", "--follow", action="store_true", help="stay, and show what is added")
     p.add_argument("--level", choices=("debug", "info", "warning", "error"), default="info")
-    p.add_argument("--lines", type=_count, default=100, metavar="N", help="the last so many")
+    p.add_argument("--lines", type=count, default=100, metavar="N", help="the last so many")
 
 
 def _nas(p: argparse.ArgumentParser) -> None:
     actions = p.add_subparsers(dest="action", required=True, metavar="init")
-    init = _action(
+    init = sub_action(
         actions,
         "init",
         "make a folder the archive: tree, README and marker",
@@ -164,87 +177,16 @@ def _nas(p: argparse.ArgumentParser) -> None:
     )
     init.add_argument("path", metavar="PATH")
     init.add_argument("--force", action="store_true", help="even on the system's own disk")
-    _everywhere(init)
+    everywhere(init)
 
 
 def _audit(p: argparse.ArgumentParser) -> None:
     actions = p.add_subparsers(dest="action", required=True, metavar="verify")
-    _everywhere(_action(actions, "verify", "every row against its seal", "audit verify"))
-
-
-def _action(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    what: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    epilog = f"example: mediactl {example}"
-    return actions.add_parser(name, help=what, description=what, epilog=epilog, allow_abbrev=False)
+    everywhere(sub_action(actions, "verify", "every row against its seal", "audit verify"))
 
 
 def _runs(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--limit", type=_count, default=20, metavar="N")
-
-
-def _batches(p: argparse.ArgumentParser) -> None:
-    p.add_argument(
-        "words",
-        metavar="[refresh] ID",
-        nargs="*",
-        help="one batch, file by file; with refresh: look at it anew, and say what is missing and why",
-    )
-    p.add_argument(
-        "--manifest", action="store_true", help="compare the batch's manifest with the disk"
-    )
-    p.add_argument("--limit", type=_count, default=20, metavar="N", help="the newest so many")
-    p.add_argument("--before", type=_count, metavar="ID", help="only batches older than this one")
-
-
-def _syncthing(p: argparse.ArgumentParser) -> None:
-    p.add_argument(
-        "action",
-        nargs="?",
-        choices=("diagnostics", "setup", "rescan"),
-        default="diagnostics",
-        help="setup shows what to change in Syncthing, and asks before it changes anything",
-    )
-    p.add_argument("--yes", action="store_true", help="setup: ask nothing, make the changes")
-    p.add_argument(
-        "--probe",
-        action="store_true",
-        help="setup: ask the phone, by a file of our own, whether it keeps what is removed here",
-    )
-
-
-def _google(p: argparse.ArgumentParser) -> None:
-    actions = p.add_subparsers(dest="action", required=True, metavar="confirm|import")
-    confirm = _action(
-        actions,
-        "confirm",
-        "say that Google Photos has these files: by your word, kept with your name",
-        'google confirm IMG_0001.HEIC --who Ada --why "seen at photos.google.com"',
-    )
-    confirm.add_argument("assets", metavar="ID|NAME", nargs="+")
-    confirm.add_argument("--who", metavar="NAME", required=True, help="whose word it is")
-    confirm.add_argument("--why", metavar="TEXT", required=True, help="how you know")
-    take = _action(
-        actions,
-        "import",
-        "compare a Takeout export, or a list from the phone's helper, with what was sent",
-        "google import takeout-20260115T143000Z-001.zip",
-    )
-    take.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="+",
-        help="a Takeout folder, .zip or .tgz; or an evidence file (JSON lines)",
-    )
-    for action in (confirm, take):
-        _everywhere(action)
-
-
-def _icloud(p: argparse.ArgumentParser) -> None:
-    p.add_argument("action", nargs="?", choices=("login", "status", "logout"), default="status")
+    p.add_argument("--limit", type=count, default=20, metavar="N")
 
 
 COMMANDS: Final = {
@@ -274,23 +216,36 @@ COMMANDS: Final = {
     "errors": Command("what went wrong, grouped by code", "mediactl errors", "asking:errors"),
     "runs": Command("the last run orders", "mediactl runs --limit 5", "asking:runs", _runs),
     "batches": Command(
-        "batches on their way to the phone", "mediactl batches refresh 12", "phone:batches", _batches
+        "batches on their way to the phone", "mediactl batches refresh 12", "phone:batches", batches
     ),
     "syncthing": Command(
         "how the link to the phone stands, and its set-up", "mediactl syncthing setup --probe",
-        "phone:syncthing", _syncthing
+        "phone:syncthing", syncthing
     ),
     "google": Command(
         "what Google Photos is known to have", "mediactl google import ~/Downloads/Takeout",
-        "google:google", _google
+        "google:google", google
     ),
-    "icloud": Command("how the link to iCloud stands", "mediactl icloud status", "asking:icloud", _icloud),
+    "icloud": Command(
+        "sign in to iCloud, how it stands, and what is missing", "mediactl icloud login", "icloud:icloud", icloud
+    ),
+    "why-not": Command(
+        "what keeps a photo from being deleted in iCloud", "mediactl why-not delete IMG_0001.HEIC",
+        "icloud:why_not", why_not
+    ),
+    "selftest": Command(
+        "try every part with a made-up picture", "mediactl selftest --probe", "icloud:selftest", selftest
+    ),
     "verify": Command(
         "read copies again and compare", "mediactl verify --site archive --sample 5%",
         "ordering:verify", _verify
     ),
     "config": Command("the configuration", "mediactl config set archive.enabled false", "settings:config", _config),
     "doctor": Command("check everything that a run needs", "mediactl doctor", "host:doctor", _doctor),
+    "diag": Command(
+        "one archive with all that a helper asks for, without secrets", "mediactl diag",
+        "diag:diag", _diag
+    ),
     "backup": Command("back the journal up", "mediactl backup /mnt/usb/journal.db", "ordering:backup", _backup),
     "restore": Command(
         "put a backup back (no daemon may run)", "mediactl --root ~/photos restore backup.db",
@@ -332,7 +287,7 @@ def everything(only: str | None = None) -> argparse.ArgumentParser:
             )  # fmt: skip
             if command.setup:
                 command.setup(p)
-            _everywhere(p)
+            everywhere(p)
     return parser
 
 
@@ -346,21 +301,6 @@ def _is_first(argv: Sequence[str], typed: str) -> bool:
         elif not word.startswith(("--root=", "--socket=", "--json")):
             return False
     return True
-
-
-def _everywhere(p: argparse.ArgumentParser) -> None:
-    """The common options are understood after the command as well."""
-    p.add_argument("--root", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    p.add_argument("--socket", metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    p.add_argument(
-        "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON document"
-    )
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or len(text) > 18:  # noqa: PLR2004 - 64 bits
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -15,11 +15,12 @@ _shtab_mediactl_commands() {
     backup:'back the journal up'
     batches:'batches on their way to the phone'
     config:'the configuration'
+    diag:'one archive with all that a helper asks for, without secrets'
     doctor:'check everything that a run needs'
     errors:'what went wrong, grouped by code'
     explain:'one asset'"'"'s whole story'
     google:'what Google Photos is known to have'
-    icloud:'how the link to iCloud stands'
+    icloud:'sign in to iCloud, how it stands, and what is missing'
     list:'assets, a line each'
     logs:'what mediad says'
     nas:'make a folder the archive'
@@ -31,12 +32,14 @@ _shtab_mediactl_commands() {
     retry:'try again what failed or is held'
     run:'look for arrivals and work now'
     runs:'the last run orders'
+    selftest:'try every part with a made-up picture'
     skip:'pass a stage by hand'
     status:'the whole picture'
     syncthing:'how the link to the phone stands, and its set-up'
     verify:'read copies again and compare'
     version:'which mediactl and which mediad'
     wait:'return when nothing is left to do'
+    why-not:'what keeps a photo from being deleted in iCloud'
   )
   _describe 'mediactl commands' _commands
 }
@@ -64,6 +67,19 @@ _shtab_mediactl_google_commands() {
     import:'compare a Takeout export, or a list from the phone'"'"'s helper, with what was sent'
   )
   _describe 'mediactl google commands' _commands
+}
+
+_shtab_mediactl_icloud_commands() {
+  local _commands=(
+    code:'give the code of the second factor'
+    completeness:'month by month: what iCloud has, what is proved here, what is missing and why'
+    login:'sign in: asks for the password, then for the code'
+    logout:'end the session'
+    sms:'have the code sent by SMS'
+    status:'how it stands (also without a word)'
+    undelete:'bring back out of Recently Deleted'
+  )
+  _describe 'mediactl icloud commands' _commands
 }
 
 _shtab_mediactl_nas_commands() {
@@ -177,9 +193,20 @@ _shtab_mediactl_config_show_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mediactl_config_show_defaults_added=0
 
+_shtab_mediactl_diag_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--config[the configuration to read the secrets from]:FILE:_files"
+  "--json[one JSON document]"
+  ":a new file\; left out\: one in this folder:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_diag_defaults_added=0
+
 _shtab_mediactl_doctor_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--config[where no daemon answers\: the configuration to look at]:FILE:_files"
+  "--fix[first put right folders and permissions of mediad\'s own]"
   "--json[one JSON document]"
 )
 
@@ -234,11 +261,69 @@ _shtab_mediactl_google_import_defaults_added=0
 _shtab_mediactl_icloud_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[one JSON document]"
-  ":action:(login status logout)"
 )
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mediactl_icloud_defaults_added=0
+
+_shtab_mediactl_icloud_code_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+  ":six digits:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_icloud_code_defaults_added=0
+
+_shtab_mediactl_icloud_completeness_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_icloud_completeness_defaults_added=0
+
+_shtab_mediactl_icloud_login_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+  ":read the password from standard input instead:(-)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_icloud_login_defaults_added=0
+
+_shtab_mediactl_icloud_logout_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_icloud_logout_defaults_added=0
+
+_shtab_mediactl_icloud_sms_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_icloud_sms_defaults_added=0
+
+_shtab_mediactl_icloud_status_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_icloud_status_defaults_added=0
+
+_shtab_mediactl_icloud_undelete_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+  "(*):ID\|NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_icloud_undelete_defaults_added=0
 
 _shtab_mediactl_list_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -360,6 +445,15 @@ _shtab_mediactl_runs_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mediactl_runs_defaults_added=0
 
+_shtab_mediactl_selftest_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--probe[ask the phone, too, whether it keeps what is removed here\; leaves two small text files on it]"
+  "--json[one JSON document]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_selftest_defaults_added=0
+
 _shtab_mediactl_skip_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--stage[the stage to pass]:S:(download settle hash batch place verify release archive compress sort upload mark delete clean)"
@@ -420,6 +514,16 @@ _shtab_mediactl_wait_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mediactl_wait_defaults_added=0
 
+_shtab_mediactl_why_not_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+  ":delete\: in iCloud:(delete)"
+  ":PATH\|ID\|HASH\|NAME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_why_not_defaults_added=0
+
 
 _shtab_mediactl() {
   local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->mediactl'
@@ -444,11 +548,12 @@ _shtab_mediactl() {
         backup) _arguments -C -s $_shtab_mediactl_backup_options ;;
         batches) _arguments -C -s $_shtab_mediactl_batches_options ;;
         config) _shtab_mediactl_config ;;
+        diag) _arguments -C -s $_shtab_mediactl_diag_options ;;
         doctor) _arguments -C -s $_shtab_mediactl_doctor_options ;;
         errors) _arguments -C -s $_shtab_mediactl_errors_options ;;
         explain) _arguments -C -s $_shtab_mediactl_explain_options ;;
         google) _shtab_mediactl_google ;;
-        icloud) _arguments -C -s $_shtab_mediactl_icloud_options ;;
+        icloud) _shtab_mediactl_icloud ;;
         list) _arguments -C -s $_shtab_mediactl_list_options ;;
         logs) _arguments -C -s $_shtab_mediactl_logs_options ;;
         nas) _shtab_mediactl_nas ;;
@@ -460,12 +565,14 @@ _shtab_mediactl() {
         retry) _arguments -C -s $_shtab_mediactl_retry_options ;;
         run) _arguments -C -s $_shtab_mediactl_run_options ;;
         runs) _arguments -C -s $_shtab_mediactl_runs_options ;;
+        selftest) _arguments -C -s $_shtab_mediactl_selftest_options ;;
         skip) _arguments -C -s $_shtab_mediactl_skip_options ;;
         status) _arguments -C -s $_shtab_mediactl_status_options ;;
         syncthing) _arguments -C -s $_shtab_mediactl_syncthing_options ;;
         verify) _arguments -C -s $_shtab_mediactl_verify_options ;;
         version) _arguments -C -s $_shtab_mediactl_version_options ;;
         wait) _arguments -C -s $_shtab_mediactl_wait_options ;;
+        why-not) _arguments -C -s $_shtab_mediactl_why_not_options ;;
       esac
   esac
 }
@@ -539,6 +646,35 @@ _shtab_mediactl_google() {
       case $line[1] in
         confirm) _arguments -C -s $_shtab_mediactl_google_confirm_options ;;
         import) _arguments -C -s $_shtab_mediactl_google_import_options ;;
+      esac
+  esac
+}
+
+_shtab_mediactl_icloud() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->icloud'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_mediactl_icloud_defaults_added )); then
+    if (( ${_shtab_mediactl_icloud_options[(I)${(q)one_or_more}*]} +          ${_shtab_mediactl_icloud_options[(I)${(q)remainder}*]} +          ${_shtab_mediactl_icloud_options[(I)${(q)default}]} == 0 )); then
+      _shtab_mediactl_icloud_options+=(': :_shtab_mediactl_icloud_commands' '*::: :->icloud')
+    fi
+    _shtab_mediactl_icloud_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_mediactl_icloud_options
+
+  case $state in
+    icloud)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_mediactl_icloud-$line[1]:"
+      case $line[1] in
+        code) _arguments -C -s $_shtab_mediactl_icloud_code_options ;;
+        completeness) _arguments -C -s $_shtab_mediactl_icloud_completeness_options ;;
+        login) _arguments -C -s $_shtab_mediactl_icloud_login_options ;;
+        logout) _arguments -C -s $_shtab_mediactl_icloud_logout_options ;;
+        sms) _arguments -C -s $_shtab_mediactl_icloud_sms_options ;;
+        status) _arguments -C -s $_shtab_mediactl_icloud_status_options ;;
+        undelete) _arguments -C -s $_shtab_mediactl_icloud_undelete_options ;;
       esac
   esac
 }

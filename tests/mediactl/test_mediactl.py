@@ -26,7 +26,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 def test_every_promised_command_is_there() -> None:
     promised = (
         "status list explain wait add retry skip pause resume run batches syncthing icloud verify config doctor "
-        "backup restore reload logs version"
+        "backup restore reload logs version why-not selftest"
     )
     assert set(promised.split()) <= set(COMMANDS)
     listed = type_in("--help").out
@@ -39,7 +39,8 @@ def test_every_promised_command_is_there() -> None:
         ("frobnicate",), ("explain",), ("wait", "--timeout", "soon"), ("retry",), ("retry", "one"),
         ("retry", "1", "--all-failed"), ("skip", "1", "--stage", "archive"), ("verify", "--sample", "200%"),
         ("config",), ("nas",), ("list", "--limit", "-1"), ("--sock", "x", "status"), ("wait", "--idle", "1"),
-        ("pause", "no/such"),
+        ("pause", "no/such"), ("icloud", "login", "secret"), ("icloud", "code"), ("icloud", "undelete"),
+        ("why-not", "1"), ("why-not", "archive", "1"), ("selftest", "1"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_2(words: tuple[str, ...]) -> None:
