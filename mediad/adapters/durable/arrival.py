@@ -7,8 +7,8 @@ One arrival has one writer. Every method blocks and may be called from any threa
 
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final, Protocol
 
 from mediad.adapters import reading, syscalls
@@ -62,7 +62,7 @@ class Arrival:
 
     def open(self) -> None:
         """Raises Refused when other bytes have the name, NeedsOperator when the rest has no room."""
-        with faults_of(self._target.site, self._target.key):
+        with self._keeping_room(), faults_of(self._target.site, self._target.key):
             folder, name = self._goal()
             if parts.is_there(folder, name):
                 self._compare()
@@ -74,16 +74,11 @@ class Arrival:
         """Raises Refused when there are more bytes than there should be."""
         if self.have + len(piece) > self.size:
             raise Refused("more bytes came than there should be", code="place.changed")
-        try:
-            with faults_of(self._target.site, self._target.key):
-                if self.have >= self._look_at:
-                    self._look_at_room()
-                self._touch("write")
-                syscalls.write_all(self._fd, memoryview(piece))
-        except NeedsOperator as fault:
-            if fault.code == "space.full":
-                self.drop()  # what is half there must not keep the disk full
-            raise
+        with self._keeping_room(), faults_of(self._target.site, self._target.key):
+            if self.have >= self._look_at:
+                self._look_at_room()
+            self._touch("write")
+            syscalls.write_all(self._fd, memoryview(piece))
         self._proof.update(piece)
         self.have += len(piece)
 
@@ -126,6 +121,16 @@ class Arrival:
         """After `drop`: an empty part."""
         with faults_of(self._target.site, self._target.key):
             self._begin(self._goal()[0])
+
+    @contextmanager
+    def _keeping_room(self) -> Iterator[None]:
+        """What is half there must not keep the disk full."""
+        try:
+            yield
+        except NeedsOperator as fault:
+            if fault.code == "space.full":
+                self.drop()
+            raise
 
     def _goal(self) -> tuple[int, str]:
         above, name = parts.split(self._target.key)
