@@ -6,7 +6,7 @@ An asset of ours finds what it is in iCloud by its originals; so it does after t
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from mediad.journal.rows import CloudCounts, Listing, Reason, Tally, ZoneRow, from_sql, to_sql
@@ -249,10 +249,15 @@ COMPLETENESS: Final = (
     " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
 )
 MISSING: Final = (
-    "SELECT x.zone, x.record, month, kind, x.why, x.flaw, is_gone, s.state, s.mark, s.code, s.why"  # noqa: S608 - words from above
-    f" FROM ({_FACTS} WHERE c.zone > ?2 OR (c.zone = ?2 AND c.record > ?3)"
-    f" GROUP BY c.zone, c.record) x {_STANDS}"
-    " WHERE files = 0 OR held < files OR x.flaw <> '' ORDER BY x.zone, x.record LIMIT ?4"
+    "WITH some AS (SELECT * FROM cloud_asset WHERE (zone, record) > (?2, ?3)"  # noqa: S608 - words from above
+    " ORDER BY zone, record LIMIT ?4)"
+    " SELECT x.zone, x.record, files = 0 OR held < files OR x.flaw <> '', x.why, x.flaw, is_gone,"
+    " s.state, s.mark, s.code, s.why"
+    f" FROM ({_FACTS.replace('cloud_asset c', 'some c')} GROUP BY c.zone, c.record) x {_STANDS}"
+    " ORDER BY x.zone, x.record"
+)
+_SLICE: Final = (
+    500  # rows looked through at a time: a page costs what it shows, not what the library holds
 )
 
 
@@ -275,16 +280,22 @@ def missing(
     db: Connection, site: Site, after: CloudRef, limit: int
 ) -> list[tuple[RemoteRow, Reason]]:
     """Every asset of iCloud that is not whole at `site`, by zone and record name."""
-    rows = db.execute(MISSING, (site.value, *_names(*after), limit)).fetchall()
-    refs = [CloudRef(from_sql(r[0]), from_sql(r[1])) for r in rows]
-    known: Mapping[CloudRef, RemoteRow] = remotes(db, refs)
-    return [
-        (
-            known[ref],
-            Reason(r[4], r[5], bool(r[6]), r[7] or "", r[8] or "", r[9] or "", r[10] or ""),
-        )
-        for ref, r in zip(refs, rows, strict=True)
-    ]
+    found: list[tuple[CloudRef, Reason]] = []
+    while len(found) < limit:
+        rows = db.execute(MISSING, (site.value, *_names(*after), _SLICE)).fetchall()
+        if not rows:
+            break
+        for row in rows:
+            after = CloudRef(from_sql(row[0]), from_sql(row[1]))
+            if row[2]:
+                found.append((after, _reason(row[3:])))
+    known = remotes(db, [ref for ref, _ in found[:limit]])
+    return [(known[ref], why) for ref, why in found[:limit]]
+
+
+def _reason(row: Sequence[Any]) -> Reason:
+    why, flaw, is_gone, state, mark, code, text = row
+    return Reason(why, flaw, bool(is_gone), state or "", mark or "", code or "", text or "")
 
 
 def _names(*texts: str) -> tuple[str | bytes, ...]:
