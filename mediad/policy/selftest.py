@@ -17,7 +17,7 @@ def seal(settings: Settings) -> str:
         (str(folders.nas_archive), settings.archive.enabled),
         (str(folders.library), str(folders.pixel_sync), settings.phone.enabled),
         (syncthing.url, syncthing.folder_id, syncthing.device_id),
-        (icloud.username.casefold(), icloud.domain, icloud.gateway, icloud.album),
+        (icloud.username.casefold(), icloud.domain, bool(icloud.gateway), icloud.album),
     )
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "replace")).hexdigest()[:12]
 

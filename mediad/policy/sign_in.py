@@ -26,14 +26,14 @@ _SAID: Final[Mapping[SignInState, Words]] = {
     ),
     SignInState.BUSY: Words("icloud.busy", "Apple is being asked just now", "wait a moment"),
     SignInState.NEED_CODE: Words(
-        "icloud.need_code",
+        "icloud.code",
         "Apple wants the code of the second factor",
         "mediactl icloud code CODE; no code came: mediactl icloud sms, or on an iPhone: Settings, your name,"
         " Sign-In & Security, Two-Factor Authentication, Get Verification Code",
     ),
     SignInState.READY: Words("icloud.ready", "signed in", ""),
     SignInState.BACKING_OFF: Words(
-        "icloud.backing_off",
+        "icloud.throttled",
         "Apple does not answer, or asks for patience; the session is kept, and mediad asks again by itself",
         "wait; signing in again now would make it longer",
     ),

@@ -60,7 +60,7 @@ def findings(
     yield from _deletion(deletion_doc(settings, selftest, now))
     if settings.icloud.gateway:
         yield finding(
-            "icloud.gateway",
+            "icloud.stand_in",
             f"{settings.icloud.gateway} stands in for Apple's servers: what is there is not your iCloud",
             level="warning",
             remedy='mediactl config set icloud.gateway ""',

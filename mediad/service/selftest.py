@@ -130,7 +130,7 @@ class SelfTests:
         ]
         if settings.icloud.gateway:
             said = f"{settings.icloud.gateway} stands in for Apple's servers: this says nothing of your iCloud"
-            checks.append(_warning("icloud", "icloud.gateway", said, "see icloud.gateway"))
+            checks.append(_warning("icloud", "icloud.stand_in", said, "see icloud.gateway"))
         return checks
 
     async def _home(self) -> Zone | None:

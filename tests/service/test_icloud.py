@@ -137,7 +137,7 @@ async def test_a_server_that_stands_in_for_apples_is_told_everywhere(tmp_path: P
         codes = {f["code"] for f in await w.service.icloud.findings()}
     assert doc["gateway"] == "http://127.0.0.1:9"
     assert (link["state"], "not Apple's" in link["detail"]) == ("up", True)
-    assert "icloud.gateway" in codes
+    assert "icloud.stand_in" in codes
 
 
 async def test_counts_say_what_became_of_everything(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ async def test_one_against_a_stand_in_says_so(tmp_path: Path) -> None:
     env = {**ARMED, "MEDIAD_ICLOUD__GATEWAY": "http://127.0.0.1:9"}
     async with a_world(tmp_path, env, is_working=False) as w:
         doc = await w.service.selftest.run(probe=False)
-    assert "icloud.gateway" in {c["code"] for c in doc["checks"]}
+    assert "icloud.stand_in" in {c["code"] for c in doc["checks"]}
 
 
 def test_the_sample_is_a_picture() -> None:
