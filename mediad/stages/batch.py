@@ -2,7 +2,8 @@
 Batch: which assets go to the phone together, and the name that each file will have there.
 
 A name is given once and for ever, so it must be free in the journal, on the disk, and in Syncthing's index, which
-remembers names long after their files are gone. While a batch is open the next one is not made.
+remembers names long after their files are gone. The very bytes that lie there already, from before a journal was lost,
+keep their name. While a batch is open the next one is not made.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -168,7 +169,7 @@ async def _named(
         choices(a, [s.member for s in sending], own)
         for a, sending, own in zip(assets, files, kept, strict=True)
     ]
-    found = await _free(wishes, [frozenset(k.values()) for k in kept], io)
+    found = await _free(wishes, files, [frozenset(k.values()) for k in kept], io)
     times = await _times(assets, files, io)
     return [
         k
@@ -187,7 +188,10 @@ def _kept(asset: Asset, sending: Iterable[Sent]) -> Mapping[OriginalId, SiteKey]
 
 
 async def _free(
-    wishes: Sequence[Sequence[tuple[SiteKey, ...]]], own: Sequence[frozenset[SiteKey]], io: Ports
+    wishes: Sequence[Sequence[tuple[SiteKey, ...]]],
+    files: Sequence[Sequence[Sent]],
+    own: Sequence[frozenset[SiteKey]],
+    io: Ports,
 ) -> list[tuple[SiteKey, ...] | MediadError]:
     """
     Each asset's first choice of which every name is free or its own; empty where none is.
@@ -198,7 +202,8 @@ async def _free(
     claimed: set[str] = set()
     for nth in range(max(map(len, wishes), default=0)):
         open_ = [n for n, w in enumerate(wishes) if n not in found and nth < len(w)]
-        taken = await _taken([wishes[n][nth] for n in open_], io) if open_ else ()
+        asked = [list(zip(wishes[n][nth], files[n], strict=True)) for n in open_]
+        taken = await _taken(asked, io) if open_ else ()
         for n, held in zip(open_, taken, strict=True):
             keys = wishes[n][nth]
             names = {folded(k) for k in keys}
@@ -211,12 +216,20 @@ async def _free(
 
 
 async def _taken(
-    wishes: Sequence[Sequence[SiteKey]], io: Ports
+    wishes: Sequence[Sequence[tuple[SiteKey, Sent]]], io: Ports
 ) -> list[frozenset[SiteKey] | MediadError]:
     """Those of each asset's names that anything was ever placed under, or that lie there, or that Syncthing knows."""
-    given = await io.ledger.names_given([k for keys in wishes for k in keys])
-    there = await lots.sight(io.files, [[Place(Site.PHONE, k) for k in keys] for keys in wishes])
-    known = await lots.spread(io.phone.indexed, wishes)
+    names = [[k for k, _ in wish] for wish in wishes]
+    given = await io.ledger.names_given([k for keys in names for k in keys])
+    there = await lots.sight(io.files, [[Place(Site.PHONE, k) for k in keys] for keys in names])
+    known = await lots.spread(io.phone.indexed, names)
+    lying = [
+        ()
+        if isinstance(seen, MediadError)
+        else [w for w, file in zip(wish, seen, strict=True) if file and w[0] not in given]
+        for wish, seen in zip(wishes, there, strict=True)
+    ]
+    own = await _recognised(lying, io)
     return [
         seen
         if isinstance(seen, MediadError)
@@ -225,7 +238,23 @@ async def _taken(
             for k, file, entry in zip(keys, *seen, strict=True)
             if k in given or file is not None or entry is not None
         )
-        for keys, seen in zip(wishes, lots.pair(there, known), strict=True)
+        - mine
+        for keys, seen, mine in zip(names, lots.pair(there, known), own, strict=True)
+    ]
+
+
+async def _recognised(
+    lying: Sequence[Sequence[tuple[SiteKey, Sent]]], io: Ports
+) -> list[frozenset[SiteKey]]:
+    """Under which of these names the very bytes are that would go by them."""
+    seen = await lots.read_back(io.files, [[Place(Site.PHONE, k) for k, _ in w] for w in lying])
+    return [
+        frozenset()
+        if isinstance(read, MediadError)
+        else frozenset(
+            k for (k, s), r in zip(wish, read, strict=True) if r and r.digest == s.digest
+        )
+        for wish, read in zip(lying, seen, strict=True)
     ]
 
 

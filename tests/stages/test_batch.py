@@ -212,6 +212,26 @@ async def test_what_lies_there_or_is_remembered_by_syncthing_is_passed_over(tmp_
         assert w.files.files[foreign].content == b"somebody's own"
 
 
+async def test_the_same_bytes_that_lie_there_from_a_lost_journal_go_by_their_name_again(
+    tmp_path: Path,
+) -> None:
+    """No picture is on the phone twice because the state was lost, or is that of an older backup."""
+    async with world(tmp_path, syncthing=LINKED) as w:
+        w.files.drop(Site.PHONE, "IMG_1.HEIC", b"heic cid=A at=0")
+        await w.phone.scan([SiteKey("IMG_1.HEIC")])
+        w.phone.fetch()
+        still = await w.drop("IMG_1.HEIC", "heic cid=A at=0")
+        await w.drop("IMG_1.MOV", "mov cid=A at=0")
+        twin = await w.drop("else/IMG_1.HEIC", "heic cid=B at=9")
+        await w.run(*TAKE)
+        await w.run(*PHONE)
+        assert sorted(await keys(w, still)) == ["IMG_1.HEIC", "IMG_1.MOV"]
+        assert State.ON_PHONE in await w.states(still)
+        assert len(w.phone.there) == 3
+        identity = (await w.asset(twin)).identity or ""
+        assert await keys(w, twin) == [f"IMG_1-{identity[:8]}.HEIC"]
+
+
 async def test_when_every_name_is_taken_a_person_is_told(tmp_path: Path) -> None:
     async with world(tmp_path, syncthing=LINKED, phone={"batch_wait_seconds": 0.0}) as w:
         photo = await w.drop("IMG_1.JPG", "jpeg at=0")
