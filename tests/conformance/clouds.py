@@ -1,13 +1,23 @@
 """Guards nothing by itself: the clouds that keep the promises of ports.Cloud, each with hands to do what people do."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
+from mediad.adapters.icloud import ICloud
 from mediad.model import CloudRef, Place, Resource, Site
 from mediad.ports import Cloud
 from mediad.testing.clock import StoppedClock
 from mediad.testing.cloud import MemoryCloud
 from mediad.testing.files import MemoryFiles
+from mediad.testing.icloud.bodies import Body
+from mediad.testing.icloud.person import HEIC, JPEG, MOVIE
+from mediad.testing.icloud.rows import File
+from tests.adapters.icloud_stand import Stand
+
+HOME: Final = "PrimarySync"
+TAKEN_AT: Final = 1_700_000_000_000
+_PARTS: Final = {Resource.LIVE_VIDEO: "resOriginalVidCompl"}
+_KINDS: Final = {"JPG": JPEG, "HEIC": HEIC, "MOV": MOVIE}
 
 
 class World(Protocol):
@@ -90,3 +100,61 @@ class Memory:
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
+
+
+class Real:
+    """The adapter, signed in before the small iCloud."""
+
+    def __init__(self, stand: Stand, adapter: ICloud) -> None:
+        self.stand, self.adapter = stand, adapter
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.adapter
+
+    def take(
+        self,
+        name: str,
+        content: bytes,
+        *,
+        more: Sequence[tuple[Resource, str, bytes]] = (),
+        favourite: bool = False,
+        hidden: bool = False,
+    ) -> CloudRef:
+        files = [_file("resOriginal", name, content)]
+        files += [_file(_PARTS[resource], label, body) for resource, label, body in more]
+        record = self.stand.person.add(name, files, taken_at=TAKEN_AT).record
+        if favourite:
+            self.stand.person.favour(record)
+        if hidden:
+            self.stand.person.hide(record)
+        return CloudRef(HOME, record)
+
+    def edit(self, ref: CloudRef, name: str, content: bytes) -> None:  # noqa: ARG002 - it has none there
+        self.stand.person.edit(ref.record, Body.of(content))
+
+    def touch(self, ref: CloudRef, *, favourite: bool) -> None:
+        self.stand.person.favour(ref.record, is_favourite=favourite)
+
+    def expunge(self, ref: CloudRef) -> None:
+        self.stand.person.expunge(ref.record)
+
+    def take_out(self, album: str, ref: CloudRef) -> None:
+        self.stand.person.take_out(album, ref.record)
+
+    def drop_album(self, record: str) -> None:
+        self.stand.person.delete_album(record)
+
+    def put(self, site: Site, key: str, content: bytes) -> Place:
+        return self.stand.folders.drop(site, key, content)
+
+    def read(self, place: Place) -> bytes | None:
+        path = self.stand.folders.paths[place.site] / place.key
+        return path.read_bytes() if path.exists() else None
+
+    def pass_time(self, seconds: float) -> None:
+        self.stand.clock.advance(seconds)
+
+
+def _file(part: str, name: str, content: bytes) -> File:
+    return File(part, _KINDS[name.rpartition(".")[2]], Body.of(content), 8, 8)
