@@ -5,7 +5,7 @@ What then runs in it is life.py's.
 """
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -24,10 +24,9 @@ from mediad.adapters.host import check_host, make_hand_over_folders
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.leftovers import files_in
-from mediad.adapters.no_cloud import NoCloud
 from mediad.adapters.roots import Enrolment, Roots
 from mediad.config import ConfigFaults, Fault, Loaded, load
-from mediad.daemon.line import Line
+from mediad.daemon.line import CloudLine, Line
 from mediad.daemon.liveness import Liveness
 from mediad.daemon.rules import Rules, mark, needs_restart, pools_of
 from mediad.daemon.supervisor import Supervisor
@@ -43,6 +42,7 @@ from mediad.service.answers import FindingDoc
 from mediad.service.doctor import finding
 from mediad.stages.registry import STAGES
 from mediad.watchers import incoming, orphans
+from mediad.watchers.icloud import CloudWatch
 from mediad.watchers.mounts import Watch
 from mediad.watchers.phone import PhoneWatch
 
@@ -56,18 +56,24 @@ PREFLIGHT_S: Final = 3.0
 
 
 class JournalEnrolments:
-    """The mount guard's memory, kept in the journal. Called from worker threads."""
+    """The mount guard's memory, kept in the journal and read from it once. Called from worker threads."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, known: Mapping[Site, Enrolment]) -> None:
         self._journal = journal
+        self._known = dict(known)
+
+    @classmethod
+    async def read(cls, journal: Journal) -> "JournalEnrolments":
+        said = {site: await journal.enrolment(site) for site in FOLDERS}
+        return cls(journal, {site: Enrolment(**known) for site, known in said.items() if known})
 
     def load(self, site: Site) -> Enrolment | None:
-        known = from_thread.run(self._journal.enrolment, site)
-        return Enrolment(**known) if known else None
+        return self._known.get(site)
 
     def save(self, site: Site, enrolment: Enrolment) -> None:
         marker = {"marker": enrolment.marker, "was_mount": enrolment.was_mount, "fs": enrolment.fs}
         from_thread.run(self._journal.enrol, site, marker)
+        self._known[site] = enrolment
 
 
 class House:
@@ -80,6 +86,7 @@ class House:
         clock: SystemClock,
         root: Path | None,
         supervisor: Supervisor,
+        enrolments: JournalEnrolments,
     ) -> None:
         self.rules = rules
         self.journal = journal
@@ -89,9 +96,7 @@ class House:
         self.stopping = anyio.Event()
         self._root = root
         settings = rules.settings
-        self.roots = Roots(
-            {site: settings.path_of(site) for site in FOLDERS}, JournalEnrolments(journal)
-        )
+        self.roots = Roots({site: settings.path_of(site) for site in FOLDERS}, enrolments)
         self.files = DurableFiles(self.roots, clock, reserve_bytes=settings.safety.reserve)
         self.inspector = FileInspector(
             self.path_of,
@@ -108,6 +113,7 @@ class House:
         )
         self.drop = DropFolder(settings.folders.incoming, litter)
         self.line = Line(lambda: self.rules.settings, clock, self.path_of)
+        self.cloud_line = CloudLine(lambda: self.rules.settings, clock, self.files, self.path_of)
         self._ports = self._new_ports()
         self.engine = Engine(journal, STAGES, self.ports, self.problems)
         self.engine.set_pools(pools)
@@ -115,6 +121,9 @@ class House:
             self.engine, self.problems, journal, self.ports,
             source=self.line.reached, hear=self.line.hear,
         )  # fmt: skip
+        self.cloud_watch = CloudWatch(
+            self.engine, self.problems, journal, self.ports, refresh=self.cloud_line.refresh
+        )
         self.liveness = Liveness(clock, self.engine.stuck)
         self.watch = Watch(
             self.engine, self.problems, self.roots, self.liveness.heart("watch of the folders"),
@@ -130,11 +139,12 @@ class House:
     def _new_ports(self) -> Ports:
         return Ports(
             self.clock, self.files, self.inspector, self.encoder, self.journal, self.line.phone(),
-            NoCloud(), self.rules.settings,
+            self.cloud_line.cloud(), self.rules.settings,
         )  # fmt: skip
 
     async def aclose(self) -> None:
         await self.line.aclose()
+        await self.cloud_line.aclose()
         await self.encoder.aclose()
         self.inspector.close()
 
@@ -168,6 +178,7 @@ class House:
         self.problems.clear("config")
         await self.journal.reconsider()
         self.phone_watch.wake()
+        self.cloud_watch.wake()
         self.engine.wake()
         log.info("config.reloaded")
         return ()
@@ -255,7 +266,8 @@ async def open_house(
         clock = SystemClock()
         journal = Journal.open(settings.journal_path, clock, law=rules.law, off=rules.off)
         try:
-            house = House(rules, journal, clock, root, supervisor)
+            enrolments = await JournalEnrolments.read(journal)
+            house = House(rules, journal, clock, root, supervisor, enrolments)
             await anyio.to_thread.run_sync(house.roots.prepare)
             await anyio.to_thread.run_sync(make_hand_over_folders, settings)
             try:

@@ -55,6 +55,10 @@ async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
             await house.watch.ask_about_all(house.roots.guarded)
             await house.ask_phone()
             tasks.start_soon(house.phone_watch.run)
+            if once:
+                await house.cloud_watch.ask()
+            else:
+                tasks.start_soon(house.cloud_watch.run)
             code = await (_once(house) if once else _serve(house, tasks))
             tasks.cancel_scope.cancel()
             log.info("daemon.stopped", code=code)
@@ -114,7 +118,7 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     service = Service(
         Parts(
             house.journal, house.engine, house.problems, lambda: house.rules.loaded, house.ports, house,
-            __version__,
+            __version__, house.cloud_line.door,
         )
     )  # fmt: skip
     await tasks.start(control.serve, service, settings.socket_path, house.supervisor.door)

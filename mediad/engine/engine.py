@@ -246,8 +246,8 @@ class Engine:
         now = self._ports().clock.now()
         if now < desk.rests_until:
             return [], _nap_s(now, desk.rests_until)
-        if desk.stage.door:
-            wait = await desk.stage.door(self._ports())
+        if desk.stage.door and await self._journal.next_due(desk.stage.at) is not None:
+            wait = await desk.stage.door(self._ports())  # nobody is asked for nobody's sake
             desk.closed = wait.why if wait else ""
             if wait:
                 return [], _nap_s(now, wait.until)
