@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mediad.engine.desk import Desk
+from mediad.engine.lots import Lots
 from mediad.errors import MediadError, NeedsOperator, Retryable
 from mediad.model import AssetId, CloudRef, Place, Resource, Rung, Site, SiteKey
+from mediad.policy.breaker import Toll
 from mediad.stages import clean, delete, mark, release, upload
 from mediad.stages.verdict import Act, Done, Refuse, Wait
 from mediad.state import State
@@ -472,6 +475,42 @@ async def test_many_go_in_few_requests_of_a_handful(tmp_path: Path) -> None:
         assert len(w.cloud.deleted) == 30
         assert w.cloud.calls["delete"] == 2
         assert w.cloud.calls.total() <= 16
+
+
+async def lose_of(w: World, n: int, _: CloudRef) -> None:
+    del w.files.files[Place(Site.ARCHIVE, SiteKey(f"2024/07/{n}.HEIC"))]
+
+
+async def edit_of(w: World, n: int, ref: CloudRef) -> None:
+    w.cloud.edit(ref, f"{n}.JPG", b"jpeg at=0 edited by a virus")
+
+
+async def vanish_of(w: World, n: int, ref: CloudRef) -> None:
+    assert n in range(11)
+    w.cloud.expunge(ref)
+
+
+@pytest.mark.parametrize("spoil", [lose_of, edit_of, vanish_of])
+async def test_when_many_lose_a_proof_at_once_the_rest_stays_as_well(
+    tmp_path: Path, spoil: Callable[[World, int, CloudRef], Awaitable[None]]
+) -> None:
+    async with cloudy(tmp_path, delete={"percent_per_day": 100.0}) as w:
+        refs = await many(w, 12)
+        for n in range(11):
+            await spoil(w, n, refs[n])
+        tripped: list[tuple[str, Toll]] = []
+
+        async def trip(stage: str, toll: Toll) -> None:
+            tripped.append((stage, toll))
+
+        async def halt() -> None:
+            return
+
+        lots = Lots(w.journal, w.ports, link_is_down=lambda *_: None, halt=halt, trip=trip)
+        page = await w.journal.work(delete.STAGE.at, w.clock.now(), 25)
+        await lots.work(Desk(delete.STAGE), page)
+        assert tripped == [("delete", Toll(11, 12))]
+        assert w.cloud.deleted == []
 
 
 # -- faults and cuts -------------------------------------------------------------------------------
