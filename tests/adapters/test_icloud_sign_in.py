@@ -2,6 +2,7 @@
 
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -395,3 +396,21 @@ def test_an_account_is_shown_without_its_name() -> None:
     assert shortened("anna.b@example.com") == "a…@example.com"
     assert shortened("anna") == "a…"
     assert shortened("") == ""
+
+
+def test_whoever_does_not_use_icloud_loads_nothing_of_it() -> None:
+    code = "import sys, mediad.adapters.icloud; print(*{'pyicloud', 'requests'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+async def test_where_the_library_is_missing_it_is_said_how_to_get_it(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyicloud", None)
+    async with stand.cloud(signed_in=False) as cloud:
+        with pytest.raises(NeedsOperator) as caught:
+            await cloud.changed(None)
+        assert caught.value.code == "icloud.library"
+        assert "mediad[icloud]" in (await cloud.door.login("x")).remedy
+        assert (await cloud.door.logout()).state is SignInState.SIGNED_OUT
