@@ -224,6 +224,8 @@ def why_not(client: Client, words: argparse.Namespace) -> int:
         document(doc)
         return DONE if is_free else NO
     say(f"{clean(doc['name'])} (asset {doc['asset']}): {clean(doc['answer'])}")
+    if doc["turn"]:
+        say(f"  {clean(doc['turn'])}")
     if doc["error"]:
         complain(f"{doc['error']['code']}: {clean(doc['error']['message'])}")
         _remedy(doc["error"])

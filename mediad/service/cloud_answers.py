@@ -156,6 +156,7 @@ class WhyNotDoc(TypedDict):
     asset: int
     name: str
     answer: str
+    turn: str  # where its lane stands: not open yet, under way, or at its end
     error: UnaskedDoc | None  # why not everything could be looked up
     reasons: list[ProofDoc]
 

@@ -26,13 +26,13 @@ def deletion_doc(settings: Settings, selftest: SelfTest | None, now: int) -> Del
     }  # fmt: skip
     if not settings.delete.enabled:
         doc["state"], doc["why"] = "off", "mediad deletes nothing in iCloud"
-        doc["remedy"] = "mediactl config set delete.enabled true"
+        doc["remedy"] = "to let it: mediactl config set delete.enabled true"
     elif settings.delete.mode == "manual":
         doc["state"] = "manual"
         doc["why"] = f"mediad fills the album {settings.icloud.album}; what is in it, you delete"
     elif not settings.safety.armed:
         doc["why"] = "safety.armed is off: photos are gathered in the album, and none is deleted"
-        doc["remedy"] = f"{RUN_IT}; then {ARM}"
+        doc["remedy"] = f"to arm: {RUN_IT}, then {ARM}"
     elif fault := fault_of(selftest, settings):
         doc["why"], doc["remedy"] = fault, RUN_IT
     elif selftest is None or not now - SELFTEST_MS <= selftest.at <= now + DAY_MS:

@@ -23,8 +23,9 @@ from mediad.service.cloud_health import deletion_doc
 from mediad.service.parts import Parts
 from mediad.service.phone import PhoneDesk
 from mediad.service.words import iso
+from mediad.state import State
 
-State: TypeAlias = Literal["ok", "warning", "fault", "off"]
+Answer: TypeAlias = Literal["ok", "warning", "fault", "off"]
 
 HOME: Final = "PrimarySync"  # the person's own library
 SAMPLE: Final = base64.b64decode(
@@ -54,6 +55,9 @@ class SelfTests:
             is_green = not faults and parts.loaded().settings == settings
             words = "; ".join(faults) or f"tried: {', '.join(tried)}"
             await parts.journal.set_selftest(now, ok=is_green, detail=detail(settings, words))
+            if is_green:  # what waits for it need not wait for its next look
+                await parts.journal.rouse(None, {State.MARKED})
+                parts.engine.wake()
         return {
             "ok": is_green,
             "at": iso(now),
@@ -188,7 +192,7 @@ async def _tried(part: str, asked: Callable[[], Awaitable[CheckDoc]]) -> CheckDo
         return _fault(part, fault.code, fault.what, fault.remedy)
 
 
-def _check(part: str, state: State, code: str, message: str, remedy: str) -> CheckDoc:
+def _check(part: str, state: Answer, code: str, message: str, remedy: str) -> CheckDoc:
     return {"part": part, "state": state, "code": code, "message": message, "remedy": remedy}
 
 

@@ -230,7 +230,9 @@ class Service:
         return found[0]
 
     async def why_not_delete(self, query: str) -> WhyNotDoc:
-        return await why_not_delete(await self._listed(await self.find(query)), self._parts.ports())
+        listed = await self._listed(await self.find(query))
+        history = await self._journal.history(listed.asset.id)
+        return await why_not_delete(listed, history, self._parts.ports())
 
     async def undelete(self, queries: Sequence[str]) -> UndeletedDoc:
         """All are found before anything is asked of iCloud."""

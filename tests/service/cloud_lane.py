@@ -9,6 +9,7 @@ from mediad.ports import Delta
 from mediad.state import State, Transition
 from mediad.testing.cloud import PRIMARY
 from mediad.testing.files import digest_of
+from tests.service.phone_lane import go
 from tests.service.world import World
 
 S = State
@@ -60,6 +61,15 @@ async def archived(w: World, asset: AssetId, content: bytes) -> Place:
         [outcome] = await w.journal.record([Step(asset, Transition(at, stage, then), seen)])
         assert not isinstance(outcome, Exception), outcome
     return place
+
+
+async def sorted_(w: World, asset: AssetId) -> None:
+    """In the library, too: the cloud lane opens, and passes what is off."""
+    for at, stage, then in (
+        (S.LIBRARY_DUE, "compress", S.KEPT),
+        (S.KEPT, "sort", S.SORTED),
+    ):
+        await go(w, asset, at, stage, then, Evidence("looked", 1))
 
 
 async def ref_of(w: World, asset: AssetId) -> CloudRef:

@@ -9,7 +9,17 @@ from mediad.errors import Refused, Retryable
 from mediad.policy.problems import Problem
 from mediad.ports import SignIn, SignInState
 from mediad.testing.cloud import READY
-from tests.service.cloud_lane import ARMED, ON, archived, deleted, listed, marked, ref_of, taken
+from tests.service.cloud_lane import (
+    ARMED,
+    ON,
+    archived,
+    deleted,
+    listed,
+    marked,
+    ref_of,
+    sorted_,
+    taken,
+)
 from tests.service.scripted_door import NEED_CODE, SIGNED_OUT
 from tests.service.world import World, a_world
 
@@ -316,6 +326,17 @@ async def test_why_not_names_every_proof_and_what_is_wanting(tmp_path: Path) -> 
     assert all(r["why"] for r in before["reasons"] if not r["holds"])
     assert all(r["holds"] for r in after["reasons"]), after["reasons"]
     assert "nothing stands against it" in after["answer"]
+    assert "its turn has not come" in after["turn"]
+
+
+async def test_why_not_says_when_its_turn_came_while_deletion_was_off(tmp_path: Path) -> None:
+    async with a_world(tmp_path, ON, is_working=False) as w:
+        asset = await taken(w, "a.jpg", b"a")
+        await archived(w, asset, b"a")
+        await sorted_(w, asset)
+        doc = await w.service.why_not_delete("a.jpg")
+    assert "its turn is over" in doc["turn"]
+    assert "[delete] enabled = false" in doc["turn"]
 
 
 async def test_why_not_reads_the_archive_afresh(tmp_path: Path) -> None:

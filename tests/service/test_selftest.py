@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from mediad.errors import NeedsOperator, Retryable
-from mediad.model import Site
+from mediad.journal import Park
+from mediad.model import AssetId, Evidence, Site
 from mediad.ports import SignIn, SignInState, Zone
 from mediad.service.cloud_answers import CheckDoc, SelfTestedDoc
 from mediad.service.selftest import SAMPLE
-from tests.service.cloud_lane import ARMED, ON, taken
-from tests.service.phone_lane import URL
+from mediad.state import Lane, State
+from tests.service.cloud_lane import ARMED, ON, archived, sorted_, taken
+from tests.service.phone_lane import URL, go
 from tests.service.world import World, a_world
 
 ALL = {**ARMED, **URL}
@@ -143,6 +145,30 @@ async def test_an_account_without_a_library_of_its_own_is_no_success(tmp_path: P
         w.cloud.zones = {"SharedSync-1": Zone("SharedSync-1", "_x")}
         doc = await w.service.selftest.run(probe=False)
     assert {f["code"] for f in faults(doc)} == {"selftest.icloud_library"}
+
+
+async def test_a_green_one_rouses_what_waits_for_it(tmp_path: Path) -> None:
+    async with a_world(tmp_path, ARMED, is_working=False) as w:
+        asset = await taken(w, "a.jpg", b"a")
+        await archived(w, asset, b"a")
+        await sorted_(w, asset)
+        await go(w, asset, State.UPLOADED, "mark", State.MARKED, Evidence("lookup", 1))
+        later = w.clock.now() + 3_600_000
+        await w.journal.park([Park(asset, Lane.CLOUD, "waiting", later, "no self-test")])
+        w.files.faults[Site.ARCHIVE] = NeedsOperator("away", code="archive.unmounted")
+        await w.service.selftest.run(probe=False)
+        red = await due(w, asset)
+        del w.files.faults[Site.ARCHIVE]
+        await w.service.selftest.run(probe=False)
+        green = await due(w, asset)
+    assert red == later
+    assert green is not None
+    assert green < later
+
+
+async def due(w: World, asset: AssetId) -> int | None:
+    [lane] = [s for s in await w.journal.standing(asset) if s.lane is Lane.CLOUD]
+    return lane.due
 
 
 async def test_a_red_one_takes_back_what_a_green_one_allowed(tmp_path: Path) -> None:
