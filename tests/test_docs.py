@@ -23,9 +23,11 @@ CODE = re.compile(r"[a-z]+\.[a-z_0-9]+")
 LOGS = {"debug", "info", "warning", "error", "exception", "critical"}
 # Dotted words in the source that are no codes: files, kinds of file systems, modules, columns, names of events.
 NO_CODES = {
-    "asset.identity", "asset.moved", "coded.hevc", "daemon.crashed", "fuse.sshfs", "journal.db", "judged.hevc",
-    "library.said", "mediad.journal", "mediad.lock", "mediad.log", "mediad.sock", "mediad.toml",
-    "picture.mov", "tiles.hevc",
+    "apple.com", "asset.identity", "asset.moved", "coded.hevc", "config.json", "daemon.crashed", "doctor.json",
+    "errors.json", "exiftool.txt", "ffmpeg.txt", "fuse.sshfs", "icloud.com", "journal.db", "journald.txt",
+    "judged.hevc", "library.said", "log.jsonl", "mediad.journal", "mediad.lock", "mediad.log", "mediad.service",
+    "mediad.sock", "mediad.socket", "mediad.toml", "mounts.txt", "picture.mov", "runs.json", "service.txt",
+    "status.json", "tiles.hevc", "unit.txt", "versions.json",
 }  # fmt: skip
 # Made at run time from a table, or said of Python's own errors.
 BY_HAND = {"error", "retry", "operator", "refused", "bug"}
