@@ -25,7 +25,7 @@ from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.leftovers import files_in
 from mediad.adapters.roots import Enrolment, Roots
-from mediad.config import ConfigFaults, Fault, Loaded, load
+from mediad.config import ConfigFaults, Fault, Loaded, Settings, load
 from mediad.daemon.line import CloudLine, Line
 from mediad.daemon.liveness import Liveness
 from mediad.daemon.rules import Rules, mark, needs_restart, pools_of
@@ -41,6 +41,7 @@ from mediad.ports import Clock, Ports
 from mediad.service.answers import FindingDoc
 from mediad.service.doctor import finding
 from mediad.stages.registry import STAGES
+from mediad.state import State
 from mediad.watchers import incoming, orphans
 from mediad.watchers.icloud import CloudWatch
 from mediad.watchers.mounts import Watch
@@ -53,6 +54,7 @@ FOLDERS: Final = (
 )  # fmt: skip
 CONFIG_LOOK_S: Final = 2.0
 PREFLIGHT_S: Final = 3.0
+GIVING_BACK: Final = (State.CLOUD_DUE, State.UPLOADED, State.MARKED)
 
 
 class JournalEnrolments:
@@ -177,6 +179,8 @@ class House:
         self.engine.set_pools(pools)
         self.problems.clear("config")
         await self.journal.reconsider()
+        if _gives_back(now.settings) != _gives_back(loaded.settings):
+            await self.journal.rouse(None, GIVING_BACK)
         self.phone_watch.wake()
         self.cloud_watch.wake()
         self.engine.wake()
@@ -280,6 +284,11 @@ async def open_house(
                 await journal.close()
     finally:
         lock.release()
+
+
+def _gives_back(settings: Settings) -> tuple[object, ...]:
+    """What decides whether iCloud gets its space back: whoever waits for another word of it need not wait on."""
+    return (settings.safety, settings.upload, settings.delete, settings.icloud.album)
 
 
 def _locked(state: Path) -> Lock:
