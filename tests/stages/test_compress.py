@@ -109,9 +109,9 @@ class World:
             verdict = STAGE.decide(asset, facts)
             if isinstance(verdict, Done):
                 return verdict
-            [fault] = await STAGE.act([asset], [facts], self.ports())
-            if fault is not None:
-                raise fault
+            [answer] = await STAGE.act([asset], [facts], self.ports())
+            if isinstance(answer, MediadError):
+                raise answer
         pytest.fail("acts without end")
 
     def candidates(self) -> list[str]:
