@@ -44,7 +44,8 @@ def judge(
 ) -> Finding:
     """What is true of one file now. `seen`: our file in the shared folder; with its digest, if that was read."""
     newest = indexed.newest if indexed else None
-    if newest and _is_by_phone(newest, placement.version, phone_short):
+    here = indexed.here if indexed else None
+    if newest and any(_is_by_phone(newest, v, phone_short) for v in _versions(placement, here)):
         if newest.is_deleted:
             return Finding(Truth.FREED, "the phone had this version, and has removed it since")
         return Finding(Truth.CHANGED_THERE, "the phone had this version, and has another one now")
@@ -81,6 +82,12 @@ def _is_about(witness: Witness, version: str) -> bool:
     seen = str(witness.detail.get("version", ""))
     phone = str(witness.detail.get("device", ""))[:7]
     return bool(version) and (seen == version or is_made_from(seen, version, phone))
+
+
+def version_of(placement: Placement, newest: Entry, phone: str) -> str:
+    """What a testimony about the file calls it: by the phone's version, where that was made from the placed one."""
+    is_heir = is_made_from(newest.version, placement.version, phone)
+    return newest.version if is_heir else placement.version
 
 
 def testimony(link: PhoneLink, version: str) -> Mapping[str, object]:
@@ -127,6 +134,20 @@ def is_made_from(newer: str, version: str, device: str) -> bool:
 
 def _is_by_phone(newest: Entry, version: str, phone: str) -> bool:
     return bool(version) and not newest.is_invalid and is_made_from(newest.version, version, phone)
+
+
+def _versions(placement: Placement, here: Entry | None) -> tuple[str, ...]:
+    """
+    What stands for its bytes: the version that it was placed in, and the one that has taken that one's place since.
+
+    A phone whose database was lost gives the files that it still has a version of its own, and that may win. Syncthing
+    here only takes it over where the blocks are the same.
+    """
+    if not placement.version or here is None or here.is_deleted or here.is_invalid:
+        return (placement.version,)
+    is_same = (here.size, here.mtime_ns) == (placement.size, placement.mtime_ns)
+    is_older = covers(placement.version, here.version)
+    return (placement.version, here.version) if is_same and not is_older else (placement.version,)
 
 
 def _changed(placement: Placement, seen: Sighting | None) -> str:

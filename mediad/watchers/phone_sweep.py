@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from mediad.errors import MediadError
 from mediad.journal import Journal, Placed
 from mediad.model import AssetId, Evidence, Rung, SiteKey, Witness
-from mediad.policy.phone import Truth, judge, testimony
+from mediad.policy.phone import Truth, judge, testimony, version_of
 from mediad.ports import Clock, Indexed, Phone, PhoneLink
 from mediad.state import State
 
@@ -115,7 +115,7 @@ def _finding(
         return None
     rung, how, _ = _DONE_THERE[truth]
     original = placed.placement.original
-    detail = testimony(link, said.newest.version)
+    detail = testimony(link, version_of(placed.placement, said.newest, link.short))
     # It had the file, or it could not have made a newer version of it.
     new = [r for r in (Rung.PHONE_HAS, rung) if r not in placed.rungs]
     witnesses = tuple(Witness(original, r, now, how, detail) for r in new)

@@ -94,6 +94,19 @@ ROWS = {
     "the pixel deleted an older version of it": (
         indexed(entry(f"{PHONE}:12,{HOST}:9", is_deleted=True)), OURS, Truth.WAIT,
     ),
+    "its database lost, the phone's version of our very file won, and then it was freed": (
+        indexed(entry(f"{PHONE}:21", is_deleted=True, size=0), here=entry(f"{PHONE}:20")), OURS, Truth.FREED,
+    ),
+    "the same, and then it was changed there": (
+        indexed(entry(f"{PHONE}:21", size=9), here=entry(f"{PHONE}:20")), OURS, Truth.CHANGED_THERE,
+    ),
+    "the same, but what is listed here is not as it was placed": (
+        indexed(entry(f"{PHONE}:21", is_deleted=True), here=entry(f"{PHONE}:20", mtime_ns=78)), OURS,
+        Truth.NOT_INDEXED,
+    ),
+    "the same, and nothing has happened since": (
+        indexed(entry(f"{PHONE}:20"), here=entry(f"{PHONE}:20")), OURS, Truth.NOT_INDEXED,
+    ),
     "nobody announces anything": (indexed(None), OURS, Truth.WAIT),
 }  # fmt: skip
 

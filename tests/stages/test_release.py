@@ -8,6 +8,7 @@ import pytest
 
 from mediad.errors import Refused
 from mediad.model import AssetId, Place, Rung, Site, SiteKey
+from mediad.ports import Indexed
 from mediad.stages import archive, batch, place, release, verify
 from mediad.stages.verdict import Act, Done, Refuse, Wait
 from mediad.state import State
@@ -61,6 +62,23 @@ async def test_what_was_freed_and_journalled_needs_no_second_look(tmp_path: Path
         w.phone.forget_here()
         await w.run(release.STAGE)
         assert w.files.under(Site.PHONE) == {}
+
+
+async def test_what_is_freed_after_the_phones_database_was_lost_is_freed(tmp_path: Path) -> None:
+    async with world(tmp_path, syncthing=LINKED) as w:
+        w.phone.my_id = "ZZHOST"  # of two versions the one of the lower device wins
+        photo = await on_phone(w, "a.HEIC")
+        w.phone.forget_there()
+        [placed] = (await w.asset(photo)).placements
+        [known] = await w.phone.indexed([placed.key])
+        assert isinstance(known, Indexed)
+        assert known.here
+        assert known.here.version != placed.version, "the phone's version is everybody's now"
+        assert isinstance(await w.rule(release.STAGE, photo), Wait)
+        w.phone.free_all()
+        await w.run(release.STAGE)
+        assert State.RELEASED in await w.states(photo)
+        assert Rung.PHONE_FREED in {x.rung for x in (await w.asset(photo)).witnesses}
 
 
 async def test_after_its_days_it_goes_though_the_phone_still_has_it(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from mediad.model import (
     Site,
     SiteKey,
 )
+from mediad.policy.phone import seen_of
 from mediad.ports import Heard, Indexed, PhoneLink, Ports, SetUp
 from mediad.stages.verdict import Wait
 from mediad.state import Lane, State
@@ -680,6 +681,22 @@ async def test_what_was_freed_before_it_was_ever_confirmed_was_there(tmp_path: P
         assert await it.due() == {asset}
         [row] = (await it.w.journal.history(asset))[-1:]
         assert row.evidence["kind"] == "freed on the phone"
+
+
+async def test_what_was_freed_after_the_phones_database_was_lost_counts_for_its_release(
+    tmp_path: Path,
+) -> None:
+    async with way(tmp_path, running=False) as it:
+        it.phone.my_id = "ZZHOST"  # of two versions the one of the lower device wins
+        ids = await it.place(2)
+        await it.verify(ids)
+        it.phone.forget_there()
+        it.phone.free_all()
+        await it.watch.ask()
+        assert await it.due(S.ON_PHONE) == set(ids)
+        for found in await it.w.journal.listed(ids):
+            [placed] = found.asset.placements
+            assert Rung.PHONE_FREED in seen_of(placed, found.asset.witnesses)
 
 
 async def test_what_was_changed_there_is_kept_too_and_its_later_freeing(tmp_path: Path) -> None:
