@@ -43,6 +43,16 @@ async def test_a_password_and_a_code_by_text_message_open_the_door(stand: Stand)
         assert days == pytest.approx(60, abs=0.1)
 
 
+@pytest.mark.parametrize("zeros", [1, 2])
+async def test_a_salt_that_begins_with_zeros_spoils_no_right_password(
+    stand: Stand, zeros: int
+) -> None:
+    """Apple gives an account its salt once: one in 256 would hear "wrong password" for ever."""
+    stand.account.salt = bytes(zeros) + b"\x01" * (16 - zeros)
+    async with stand.cloud() as cloud:
+        assert cloud.sign_in().state is SignInState.READY
+
+
 async def test_a_code_that_a_device_shows_does_as_well(stand: Stand) -> None:
     stand.account.phone = ""
     async with stand.cloud(signed_in=False) as cloud:

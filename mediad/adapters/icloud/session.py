@@ -197,9 +197,13 @@ class Session:
         if not afresh:
             return
         try:
-            from pyicloud import PyiCloudService  # noqa: PLC0415 - 60 MB that only iCloud's users need
+            from pyicloud import PyiCloudService, base  # noqa: PLC0415 - 60 MB that only iCloud's users need
+            from srp import _pysrp  # noqa: PLC0415
         except ImportError:
             raise fault(MISSING) from None
+        # The C code of `srp` drops a zero byte at the beginning of the salt, which makes a right password wrong for one
+        # account in 256. The same in Python keeps it.
+        base.srp = _pysrp
         from mediad.adapters.icloud.wire import Wire  # noqa: PLC0415
 
         for name in ("pyicloud", "urllib3"):  # their lines carry addresses with ids and signatures

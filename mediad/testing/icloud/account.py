@@ -52,6 +52,7 @@ class Account:
     obstacle: Obstacle = Obstacle.NONE
     partition: int = 61
     generation: int = 1
+    salt: bytes = b""  # of the password; empty: another for each sign-in
     sms_sent: int = 0
     secret: str = field(default_factory=lambda: secrets.token_hex(16))
 

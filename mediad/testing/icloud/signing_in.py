@@ -56,9 +56,8 @@ class SigningIn:
         return self._said(attempt, web.Response(text="<html></html>", content_type="text/html"))
 
     def _init(self, call: Call) -> Answer:
-        handshake = Handshake(
-            str(call.json["accountName"]), self._account.password, base64.b64decode(call.json["a"])
-        )
+        name, a = str(call.json["accountName"]), base64.b64decode(call.json["a"])
+        handshake = Handshake(name, self._account.password, a, self._account.salt)
         ticket = secrets.token_hex(8)
         self._handshakes[ticket] = handshake
         return answer(

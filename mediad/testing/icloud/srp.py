@@ -25,9 +25,10 @@ WIDTH: Final = 256
 class Handshake:
     """One attempt to sign in: made of what the client sent first, and asked once whether its proof is right."""
 
-    def __init__(self, name: str, password: str, a: bytes) -> None:
-        # Never a zero at its beginning: the C code of the client's `srp` library drops it, and the proof is wrong.
-        self.salt = bytes([secrets.randbelow(255) + 1]) + secrets.token_bytes(15)
+    def __init__(self, name: str, password: str, a: bytes, salt: bytes = b"") -> None:
+        # Of its own choice never a zero at the beginning: the C code of the `srp` library drops it, and an unmodified
+        # pyicloud gives a wrong proof.
+        self.salt = salt or bytes([secrets.randbelow(255) + 1]) + secrets.token_bytes(15)
         self._name, self._a = name, int.from_bytes(a)
         key = hashlib.pbkdf2_hmac(
             "sha256", hashlib.sha256(password.encode()).digest(), self.salt, ITERATIONS, 32
