@@ -12,8 +12,9 @@ from pyicloud.exceptions import PyiCloudAPIResponseException
 from yarl import URL
 
 from mediad.testing.clock import StoppedClock
-from mediad.testing.icloud import FakeICloud, Fault, Person, fingerprint
+from mediad.testing.icloud import Body, FakeICloud, Fault, File, Person, fingerprint
 from mediad.testing.icloud.account import Obstacle
+from mediad.testing.icloud.person import MOVIE
 from tests.testing.pyicloud_here import ZONE, by_rank
 
 Json = dict[str, Any]
@@ -284,6 +285,26 @@ async def test_a_server_that_hangs_lets_go_when_it_is_closed(clock: StoppedClock
                 headers={"X-Fake-Host": "setup.icloud.com"},
                 timeout=aiohttp.ClientTimeout(total=0.1),
             )
+
+
+async def test_a_body_of_which_only_a_piece_is_held_comes_whole_from_any_byte_on(
+    client: CloudKitContainerClient, person: Person, icloud: FakeICloud
+) -> None:
+    piece = bytes(range(256)) * 1_000
+    body = Body.repeated(piece, 5)
+    whole = piece * 5
+    asset = person.add("A.MOV", [File("resOriginal", MOVIE, body)], taken_at=0)
+    assert (asset.master, body.size) == (fingerprint(whole), len(whole))
+    [master] = await lookup(client, asset.master)
+    assert await get(icloud, url_of(master)) == (200, whole)
+    assert icloud.remembered.bytes_sent["content"] == len(whole)
+    for start in (0, 700, 256_000, 511_999, len(whole) - 1):
+        assert await get(icloud, url_of(master), Range=f"bytes={start}-") == (206, whole[start:])
+    assert await get(icloud, url_of(master), Range="bytes=300000-300009") == (
+        206,
+        whole[300_000:300_010],
+    )
+    assert (await get(icloud, url_of(master), Range=f"bytes={len(whole)}-"))[0] == 416
 
 
 async def test_a_download_that_stalls_has_begun(

@@ -8,7 +8,7 @@ import base64
 import functools
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -30,18 +30,31 @@ _MAC_EPOCH: Final = 2_082_844_800  # seconds from 1904 to 1970
 class Body:
     """Bytes that are made anew each time, and known by fingerprint and size once they were made."""
 
-    __slots__ = ("_known", "_make")
+    __slots__ = ("_known", "_make", "times")
 
-    def __init__(self, make: Callable[[], bytes]) -> None:
+    def __init__(self, make: Callable[[], bytes], times: int = 1) -> None:
         self._make = make
         self._known: tuple[str, int] | None = None
+        self.times = times
 
     @classmethod
     def of(cls, content: bytes) -> "Body":
         return cls(functools.partial(bytes, content))
 
+    @classmethod
+    def repeated(cls, piece: bytes, times: int) -> "Body":
+        """One of any size: only the piece is held, and it is served whole whatever fault would cut or spoil it."""
+        return cls(functools.partial(bytes, piece), times)
+
     def read(self) -> bytes:
-        return self._make()
+        return self._make() * self.times
+
+    def pieces(self, start: int) -> Iterator[bytes]:
+        """All from a byte on."""
+        piece = self._make()
+        first, skip = divmod(start, len(piece))
+        for number in range(first, self.times):
+            yield piece[skip:] if number == first else piece
 
     @property
     def fingerprint(self) -> str:
@@ -53,8 +66,8 @@ class Body:
 
     def _look(self) -> tuple[str, int]:
         if self._known is None:
-            content = self._make()
-            self._known = (fingerprint(content), len(content))
+            piece = self._make()
+            self._known = (fingerprint(piece, self.times), len(piece) * self.times)
         return self._known
 
 

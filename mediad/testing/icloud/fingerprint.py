@@ -7,7 +7,9 @@ from typing import Final
 SALT: Final = b"com.apple.XattrObjectSalt\0com.apple.DataObjectSalt\0"
 
 
-def fingerprint(content: bytes) -> str:
+def fingerprint(content: bytes, times: int = 1) -> str:
+    """`times`: of so many copies of it, one behind the other."""
     digest = hashlib.sha1(SALT, usedforsecurity=False)
-    digest.update(content)
+    for _ in range(times):
+        digest.update(content)
     return base64.b64encode(b"\x01" + digest.digest()).decode()

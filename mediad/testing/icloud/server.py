@@ -101,10 +101,9 @@ class FakeICloud:
             return web.Response(status=503)
         given = self._answer(call) if fault is None else self._faulty(call, fault)
         self.answered()
-        body = given.body if isinstance(given.body, bytes) else b""
         if fault is not None and fault.breaks_off:
             return await self._break_off(call, given, fault)
-        self._note(call, given.status, len(body))
+        self._note(call, given.status, given.content_length or 0)
         return given
 
     def _faulty(self, call: Call, fault: Fault) -> Answer:
