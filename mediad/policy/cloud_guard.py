@@ -17,6 +17,7 @@ from mediad.ports import RemoteRow, SelfTest
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 SELFTEST_MS: Final = 30 * DAY_MS  # so long a green self-test counts
+BACK: Final = "somebody brought it back from Recently Deleted"
 HOME: Final = "PrimarySync"  # the person's own library; from no other one anything is deleted
 
 
@@ -27,6 +28,7 @@ class Proof(StrEnum):
     ARMED = "deletions are armed"
     TESTED = "the self-test was green within 30 days"
     THERE = "iCloud has it, and not in Recently Deleted"
+    NEVER_BACK = "nobody has brought it back from Recently Deleted"
     HOME = "it is in the person's own library"
     OURS = "the person put it there"
     SHOWN = "it is not hidden"
@@ -51,7 +53,7 @@ QUICK: Final = frozenset(
 SAFETY: Final = (Proof.ALLOWED, Proof.ARMED, Proof.TESTED)
 # For the album alone: whether it may be considered at all.
 MARKING: Final = frozenset({
-    Proof.ALLOWED, Proof.THERE, Proof.HOME, Proof.OURS, Proof.SHOWN, Proof.NO_FAVOURITE,
+    Proof.ALLOWED, Proof.THERE, Proof.NEVER_BACK, Proof.HOME, Proof.OURS, Proof.SHOWN, Proof.NO_FAVOURITE,
     Proof.OLD_ENOUGH, Proof.SOUND, Proof.SAME, Proof.TAKEN,
 })  # fmt: skip
 
@@ -167,6 +169,12 @@ def never(remote: Remote) -> str:
     return "" if remote.is_ours else "somebody else put it into the library"
 
 
+def is_back(case: Case) -> bool:
+    """It was in Recently Deleted, and somebody wanted it back: that holds for good, whatever else becomes of it."""
+    was_deleted = case.row.deleted_at is not None or case.row.recoverable_until is not None
+    return was_deleted and case.fresh is not None and not case.fresh.is_deleted
+
+
 def is_marked_in_time(case: Case) -> bool:
     """Can the time of its marking be believed? Not if that was before iCloud had it, or is yet to come."""
     at = case.row.marked_at
@@ -223,7 +231,9 @@ def _there(case: Case) -> Iterator[Lack]:
 
 
 def _chosen(case: Case) -> Iterator[Lack]:
-    """The album: a person can take a photo out of it at any time."""
+    """The album, out of which a person can take a photo at any time; and the bin."""
+    if is_back(case):
+        yield Lack(Proof.NEVER_BACK, BACK)
     if case.album is None:
         yield Lack(Proof.MEMBER, "the album is not there any more")
     elif not case.is_member:

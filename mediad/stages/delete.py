@@ -12,6 +12,7 @@ from typing import Final
 from mediad.errors import MediadError, Refused, Retryable
 from mediad.model import Asset, CloudRef, Evidence, RemoteFact
 from mediad.policy.cloud_guard import (
+    BACK,
     DAY_MS,
     HOUR_MS,
     SAFETY,
@@ -20,6 +21,7 @@ from mediad.policy.cloud_guard import (
     Proof,
     album_times,
     day_budget,
+    is_back,
     is_marked_in_time,
     lacks,
     lacks_before_reading,
@@ -171,7 +173,7 @@ def _ended(case: Case, facts: Facts) -> Verdict | None:
         note = "seen in Recently Deleted" + _until(row.recoverable_until)
         return Done(Evidence("lookup", facts.now, note=note, remotes=(fact,)), State.DELETED)
     if fresh is not None:
-        return None
+        return _brought_back(case, facts) if is_back(case) else None
     if facts.is_manual or _is_told_gone(case):
         note = "iCloud has it no more"
         return Done(Evidence("lookup", facts.now, note=note), State.DELETED)
@@ -182,6 +184,14 @@ def _ended(case: Case, facts: Facts) -> Verdict | None:
         "none needed: it is asked again; see docs/errors.md",
         is_loss=True,
     )
+
+
+def _brought_back(case: Case, facts: Facts) -> Verdict:
+    """It stays for ever, too. But iCloud itself may list for a while what was deleted a moment ago."""
+    if 0 <= facts.now - (case.row.deleted_at or 0) < HOUR_MS:
+        why = "it was moved to Recently Deleted just now, and iCloud still lists it"
+        return Wait(facts.now + HOUR_MS, why)
+    return Done(Evidence("left in iCloud", facts.now, note=BACK), State.DELETED)
 
 
 def _resting(facts: Facts) -> Verdict | None:

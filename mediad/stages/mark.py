@@ -10,7 +10,16 @@ from typing import Final
 
 from mediad.errors import MediadError, NeedsOperator
 from mediad.model import Asset, Evidence, RemoteFact
-from mediad.policy.cloud_guard import DAY_MS, HOUR_MS, Case, Proof, lacks_for_album, never
+from mediad.policy.cloud_guard import (
+    BACK,
+    DAY_MS,
+    HOUR_MS,
+    Case,
+    Proof,
+    is_back,
+    lacks_for_album,
+    never,
+)
 from mediad.ports import Ports
 from mediad.stages import cases
 from mediad.stages.verdict import Act, Done, Stage, Verdict, Wait
@@ -46,7 +55,7 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
     if case.fresh is None or case.fresh.is_deleted:
         note = "iCloud has it no more, or only in Recently Deleted"
         return Done(Evidence("lookup", facts.now, note=note), State.MARKED)
-    if why := never(case.row.remote):
+    if why := never(case.row.remote) or (BACK if is_back(case) else ""):
         return Done(Evidence("left in iCloud", facts.now, note=why), State.MARKED)
     if case.is_member:
         return Done(_evidence(case, facts), State.MARKED)

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from mediad.engine.desk import Desk
 from mediad.engine.lots import Lots
 from mediad.errors import MediadError, NeedsOperator, Retryable
-from mediad.model import AssetId, CloudRef, Place, Resource, Rung, Site, SiteKey
+from mediad.model import (
+    AssetId,
+    CloudRef,
+    Evidence,
+    Place,
+    RemoteFact,
+    Resource,
+    Rung,
+    Site,
+    SiteKey,
+)
 from mediad.policy.breaker import Toll
 from mediad.stages import clean, delete, mark, release, upload
 from mediad.stages.verdict import Act, Done, Refuse, Wait
@@ -292,6 +302,43 @@ async def test_a_veto_is_obeyed_until_the_person_takes_it_back(tmp_path: Path) -
         assert w.cloud.deleted == [ref]
         marks = [h for h in await w.journal.history(asset) if h.evidence["kind"] == "album"]
         assert len(marks) == 2, "out, and in again: its days began anew"
+
+
+@pytest.mark.parametrize("by_mediactl", [False, True])
+async def test_what_was_brought_back_is_never_deleted_again(
+    tmp_path: Path,
+    by_mediactl: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Not even once a later edit of it has come home and gone through every lane."""
+    async with cloudy(tmp_path) as w:
+        ref, asset = await cooled(w)
+        await sweep(w)
+        assert w.cloud.deleted == [ref]
+        w.clock.advance(DAY_S)
+        w.cloud.set(ref, deleted=False)
+        if by_mediactl:  # which forgets when it was marked, and when deleted
+            back = Evidence("undelete", 0, remotes=(RemoteFact(ref, marked_at=0, deleted_at=0),))
+            await w.journal.witness([(asset, back)])
+        w.cloud.take_out(await album(w), ref)
+        w.cloud.edit(ref, "IMG_1.JPG", b"jpeg at=0 edited")
+        edited = await w.bring(ref)
+        await w.run(*TO_ALBUM)
+        assert w.cloud.inside == {}, "nor put into the album again"
+        w.cloud.put_in(await album(w), ref)
+        await sweep(w, days=9)
+        assert w.cloud.deleted == [ref]
+        assert State.DELETED in await w.states(edited)
+        assert "brought it back" in (await w.told(edited))["note"]
+
+
+async def test_what_was_deleted_a_moment_ago_may_still_be_listed(tmp_path: Path) -> None:
+    async with cloudy(tmp_path) as w:
+        ref, asset = await cooled(w)
+        now = Evidence("answer", 0, remotes=(RemoteFact(ref, deleted_at=w.clock.now()),))
+        await w.journal.witness([(asset, now)])
+        verdict = await verdict_of(w, asset)
+        assert isinstance(verdict, Wait)
+        assert "still lists it" in verdict.why
 
 
 async def test_a_veto_in_the_last_moment_is_seen(tmp_path: Path) -> None:
