@@ -120,6 +120,7 @@ TRANSITIONS: Final = (
     Transition(S.CLOUD_DUE, "upload", S.UPLOADED),
     Transition(S.UPLOADED, "mark", S.MARKED),
     Transition(S.MARKED, "delete", S.DELETED),
+    Transition(S.DELETED, "reopen", S.CLOUD_DUE),  # it had only passed: deleting was off then, and is on now
     Transition(S.CLEANABLE, "clean", S.CLEANED),
 )
 
@@ -218,7 +219,7 @@ Position: TypeAlias = frozenset[State]  # at most one state a lane
 _LAWFUL: Final = frozenset(TRANSITIONS)
 _NEXT: Final = {s: tuple(t for t in TRANSITIONS if t.at is s) for s in State}
 # Sent back by a person or a re-check, not by the lane's own progress: does not keep a state from being final.
-_BACKWARD: Final = frozenset({"join", "scrub"})
+BACKWARD: Final = frozenset({"join", "scrub", "reopen"})
 
 
 def holds(when: tuple[frozenset[State], ...], position: Position) -> bool:
@@ -272,7 +273,7 @@ def is_open(position: Position, stage: str, workflow: Workflow) -> bool:
 
 def stage_of(state: State) -> str | None:
     """The stage that moves a lane on from here; None where the lane has ended."""
-    return next((t.stage for t in _NEXT[state] if t.stage not in _BACKWARD), None)
+    return next((t.stage for t in _NEXT[state] if t.stage not in BACKWARD), None)
 
 
 def is_final(state: State) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from mediad.errors import Bug
 from mediad.state import (
+    BACKWARD,
     FIRST,
     STAGE_ORDER,
     TRANSITIONS,
@@ -54,7 +55,7 @@ def walks(workflow: Workflow, *, backward: bool = False) -> set[Position]:
             todo += [
                 advance(here, t, workflow)
                 for t in steps_from(here, workflow)
-                if backward or t.stage not in {"join", "scrub"}
+                if backward or t.stage not in BACKWARD
             ]
     return seen
 
@@ -65,7 +66,7 @@ def test_a_transition_stays_in_its_lane(step: Transition) -> None:
 
 
 def test_every_stage_has_its_place_in_the_order() -> None:
-    assert {t.stage for t in TRANSITIONS} - {"join", "scrub"} == set(STAGE_ORDER)
+    assert {t.stage for t in TRANSITIONS} - BACKWARD == set(STAGE_ORDER)
 
 
 def test_a_switched_off_stage_makes_a_lawful_transition() -> None:
@@ -87,7 +88,7 @@ def test_one_state_a_lane_whatever_the_order(workflow: Workflow) -> None:
 @pytest.mark.parametrize("workflow", FLOWS, ids=named)
 def test_every_walk_can_end(workflow: Workflow) -> None:
     for position in walks(workflow):
-        forward = [t for t in steps_from(position, workflow) if t.stage not in {"join", "scrub"}]
+        forward = [t for t in steps_from(position, workflow) if t.stage not in BACKWARD]
         assert forward or all(is_final(s) for s in position)
 
 
@@ -136,7 +137,7 @@ def test_any_set_of_switches_ends_lawfully_and_says_what_it_skipped(
         forward = [
             t
             for t in steps_from(position, workflow)
-            if t.stage not in {"join", "scrub"}
+            if t.stage not in BACKWARD
             and t.then not in {S.QUARANTINED, S.DUPLICATE, S.SEEN}
         ]
         if not forward:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mediad.state import (
+    BACKWARD,
     TRANSITIONS,
     Join,
     Lane,
@@ -16,7 +17,6 @@ from mediad.state import (
     stage_of,
 )
 
-_BACKWARD: Final = frozenset({"join", "scrub"})
 OPENINGS: Final = (
     State.PHONE_DUE,
     State.ARCHIVE_DUE,
@@ -79,7 +79,7 @@ def _reached(words: str) -> frozenset[State]:
     """These states and all that come after them in their lanes."""
     reached = {State(w) for w in _alternatives(words)}
     while True:
-        after = {t.then for t in TRANSITIONS if t.at in reached and t.stage not in _BACKWARD}
+        after = {t.then for t in TRANSITIONS if t.at in reached and t.stage not in BACKWARD}
         if after <= reached:
             return frozenset(reached)
         reached |= after

@@ -178,7 +178,7 @@ class House:
         self.encoder.resize(pools["photo"], pools["video"])
         self.engine.set_pools(pools)
         self.problems.clear("config")
-        await self.journal.reconsider()
+        await self.reconsider()
         if _gives_back(now.settings) != _gives_back(loaded.settings):
             await self.journal.rouse(None, GIVING_BACK)
         self.phone_watch.wake()
@@ -186,6 +186,14 @@ class House:
         self.engine.wake()
         log.info("config.reloaded")
         return ()
+
+    async def reconsider(self) -> None:
+        """At the start and after a reload: whose way is another one under the configuration in force."""
+        await self.journal.reconsider()
+        if "delete" not in self.rules.off():
+            reopened = await self.journal.reopen_cloud(self.clock.now())
+            if reopened:
+                log.info("cloud.reopened", assets=reopened)
 
     async def enrol(self, folder: Path, *, force: bool) -> Sequence[str]:
         made = await anyio.to_thread.run_sync(partial(nas.nas_init, folder, force=force))

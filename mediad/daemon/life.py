@@ -51,7 +51,7 @@ async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
                 "daemon.starting", version=__version__, root=str(loaded.settings.root), once=once
             )
             tasks.start_soon(_hear, house, signals)
-            await house.journal.reconsider()
+            await house.reconsider()
             await house.watch.ask_about_all(house.roots.guarded)
             await house.ask_phone()
             tasks.start_soon(house.phone_watch.run)

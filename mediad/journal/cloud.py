@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-from mediad.journal.rows import CloudCounts, Listing, Reason, Tally, ZoneRow, from_sql, to_sql
+from mediad.journal.rows import OFF, CloudCounts, Listing, Reason, Tally, ZoneRow, from_sql, to_sql
 from mediad.model import (
     AssetId,
     CloudRef,
@@ -300,3 +300,25 @@ def _reason(row: Sequence[Any]) -> Reason:
 
 def _names(*texts: str) -> tuple[str | bytes, ...]:
     return tuple(map(to_sql, texts))
+
+
+# Whose iCloud lane has ended, though nobody ever moved them to Recently Deleted.
+_PASSED = (
+    "SELECT DISTINCT o.asset FROM cloud_asset c JOIN cloud_file f ON f.zone = c.zone AND f.record = c.record"
+    " JOIN original o ON o.id = f.original"
+    " JOIN standing s ON s.asset = o.asset AND s.lane = 'cloud' AND s.state = 'cloud.deleted'"
+    " WHERE c.deleted_at IS NULL AND c.is_gone = 0 AND c.is_deleted = 0"
+)
+_LAST_WORD = (
+    "SELECT json_extract(evidence, '$.kind') FROM history WHERE asset = ? AND to_state = 'cloud.deleted'"
+    " ORDER BY seq DESC LIMIT 1"
+)
+
+
+def passed_by(db: sqlite3.Connection) -> list[AssetId]:
+    """The assets that iCloud still has, and whose lane has only passed because deleting was switched off."""
+    return [
+        AssetId(asset)
+        for (asset,) in db.execute(_PASSED).fetchall()
+        if db.execute(_LAST_WORD, (asset,)).fetchone() == (OFF,)
+    ]

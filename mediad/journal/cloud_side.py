@@ -7,12 +7,23 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from mediad.errors import MediadError
 from mediad.journal import cloud, cloud_page
 from mediad.journal.db import Readers
-from mediad.journal.rows import CloudCounts, CloudPage, Listing, Reason, Tally, ZoneRow, to_sql
+from mediad.journal.rows import (
+    CloudCounts,
+    CloudPage,
+    Listing,
+    Reason,
+    Step,
+    Tally,
+    ZoneRow,
+    to_sql,
+)
 from mediad.journal.scribe import Scribe
-from mediad.model import AssetId, CloudRef, Remote, Site
+from mediad.model import AssetId, CloudRef, Evidence, Remote, Site
 from mediad.ports import Delta, RemoteRow, SelfTest, Zone
+from mediad.state import Position, State, Transition
 
 T = TypeVar("T")
 
@@ -25,6 +36,9 @@ class CloudSide:
     _connection: sqlite3.Connection
 
     async def _all(self, items: Sequence[Callable[[], T]]) -> list[T]:
+        raise NotImplementedError
+
+    async def record(self, steps: Sequence[Step]) -> list[Position | MediadError]:
         raise NotImplementedError
 
     async def _put(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -65,6 +79,20 @@ class CloudSide:
 
     async def ignore_fingerprints(self, fingerprints: Collection[str]) -> None:
         await self._do(cloud_page.ignore, tuple(fingerprints))
+
+    async def reopen_cloud(self, now: int) -> int:
+        """
+        Deleting has been switched on: who only passed while it was off stands before it again. Returns how many.
+
+        Not who was skipped by hand, whom mediad deleted itself, or whom a person brought back since.
+        """
+        passed = await self._readers.ask(cloud.passed_by)
+        seen = Evidence(
+            "reopened", now, note="giving space back was off when its turn came, and is on now"
+        )
+        back = Transition(State.DELETED, "reopen", State.CLOUD_DUE)
+        answers = await self.record([Step(a, back, seen) for a in passed])
+        return sum(not isinstance(answer, MediadError) for answer in answers)
 
     async def set_cloud_filters(self, filters: str) -> None:
         """What was left out has been judged by these."""

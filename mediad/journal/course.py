@@ -47,11 +47,13 @@ def chart(lanes: Lanes, step: Transition | None, off: frozenset[str], law: Workf
         trail.append(passing_by)
         position = advance(position, passing_by, law)
     stands = {s.lane: (s, _mark(s, position, lanes.get(s.lane), law)) for s in position}
-    new = [at for lane, at in stands.items() if lanes.get(lane) != at]
+    # The schema wants each step of a standing row to be lawful; a lane that opens now starts at its end.
+    via = tuple(t for t in trail if t.at.lane in lanes and stands[t.at.lane][0] is not t.then)
+    round_trips = {t.at.lane for t in via}  # one that was sent back may come to rest where it stood
+    new = [at for lane, at in stands.items() if lanes.get(lane) != at or lane in round_trips]
     return Course(
         passed=tuple(trail[1:] if step else trail),
-        # The schema wants each step of a standing row to be lawful; a lane that opens now starts at its end.
-        via=tuple(t for t in trail if t.at.lane in lanes and stands[t.at.lane][0] is not t.then),
+        via=via,
         writes=tuple(new),
         ended=tuple(lanes.keys() - stands.keys()),
         position=position,

@@ -167,3 +167,20 @@ def test_a_day_of_faults_ends_with_everything_at_home(tmp_path: Path) -> None:
             c.sign_in()
             c.root.until(lambda: c.stage("archive")["done"] == 9)
         assert c.originals() == wanted
+
+
+def test_deleting_that_is_switched_on_later_concerns_what_is_at_home_already(
+    tmp_path: Path,
+) -> None:
+    with clouded(tmp_path, MEDIAD_DELETE__ENABLED="false") as c:
+        del c.root.env["MEDIAD_DELETE__ENABLED"]  # the file is to decide
+        records = shoot(c, 2)
+        with c.root.running():
+            c.sign_in()
+            c.root.until(lambda: c.stage("delete")["skipped"] == 3)
+            c.root.ctl("config", "set", "delete.enabled", "true")
+            c.root.until(lambda: c.stage("mark")["done"] == 3)
+            c.arm()
+            assert c.root.ctl("selftest").returncode == 0
+            c.root.until(lambda: c.stage("delete")["done"] == 3)
+        assert sorted(c.deleted()) == sorted(records)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mediad.journal import Journal, Step
+from mediad.journal import BY_HAND, Journal, Step
 from mediad.journal.cloud_page import source_key
 from mediad.model import (
     AssetId,
@@ -20,7 +20,7 @@ from mediad.policy.completeness import grid, total
 from mediad.ports import Album, Delta, Member
 from mediad.state import State, Transition
 from tests.journal.test_cloud_side import ZONE, page, photo, remote
-from tests.journal.world import World, copy_of, digest_of, moved, whole_asset
+from tests.journal.world import World, arrived, copy_of, digest_of, hashed, moved, whole_asset
 
 S = State
 A1, B1 = CloudRef("PrimarySync", "A1"), CloudRef("PrimarySync", "B1")
@@ -214,3 +214,50 @@ async def test_what_icloud_listed_is_never_forgotten(journal: Journal, world: Wo
             db.execute("UPDATE cloud_file SET original = NULL")
         with pytest.raises(sqlite3.IntegrityError):
             db.execute("UPDATE cloud_zone SET token = ''")
+
+
+async def test_who_only_passed_while_deleting_was_off_stands_before_it_again(
+    journal: Journal, world: World
+) -> None:
+    """Not who was skipped by hand, not whom mediad deleted, not who is gone, and never a dropped file."""
+    stages = ("batch", "place", "verify", "release", "compress", "sort", "upload", "mark", "delete")
+    world.off = dict.fromkeys(stages, "off: [delete] enabled = false")
+    names = ("A1", "B1", "C1", "D1")
+    found = await page(journal, *(remote(n) for n in names))
+    passed, by_hand, gone, deleted = map(AssetId, found)
+    for asset in (passed, gone, deleted):
+        await downloaded(journal, asset, f"bytes of {asset}")
+        await archived(journal, asset)
+    world.off = {s: w for s, w in world.off.items() if s != "delete"}
+    await downloaded(journal, by_hand, "bytes by hand")
+    await archived(journal, by_hand)
+    skip = Evidence(BY_HAND, 2, note="it stays there")
+    await moved(journal, by_hand, S.MARKED, S.DELETED, skip)
+    dropped = await arrived(journal, "dropped.jpg")
+    await hashed(journal, dropped)
+
+    facts = RemoteFact(CloudRef("PrimarySync", "D1"), deleted_at=6)
+    await journal.witness([(deleted, Evidence("looked up", 1, remotes=(facts,)))])
+    await journal.cloud_page(ZONE, [], Delta(gone=(CloudRef("PrimarySync", "C1"),)))
+
+    assert await journal.reopen_cloud(7) == 1
+    standing = {s.state for s in await journal.standing(passed)}
+    assert (
+        S.MARKED in standing
+    )  # upload and mark are off, and passed again: it stands before delete
+    assert (await journal.history(passed))[-3].evidence["kind"] == "reopened"
+    assert await journal.reopen_cloud(8) == 0
+    assert (await journal.audit()).broken_at is None
+
+
+async def test_a_lane_that_is_sent_back_and_passes_again_stands_at_its_end(
+    journal: Journal, world: World
+) -> None:
+    stages = ("batch", "place", "verify", "release", "compress", "sort", "upload", "mark", "delete")
+    world.off = dict.fromkeys(stages, "off: [delete] enabled = false")
+    [asset] = map(AssetId, await page(journal, remote("A1")))
+    await downloaded(journal, asset, "x")
+    await archived(journal, asset)
+    await moved(journal, asset, S.DELETED, S.CLOUD_DUE, Evidence("reopened", 1))
+    [cloud] = [s for s in await journal.standing(asset) if s.lane.value == "cloud"]
+    assert (cloud.state, cloud.mark) == (S.DELETED, "final")
