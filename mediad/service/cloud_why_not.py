@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mediad.errors import MediadError
-from mediad.journal import HistoryRow, Listed
+from mediad.journal import OFF, HistoryRow, Listed
 from mediad.policy.cloud_guard import SAFETY, Case, Lack, Proof, lacks
 from mediad.ports import Ports
 from mediad.service.cloud_answers import WhyNotDoc
@@ -63,6 +63,8 @@ def _turn(listed: Listed, history: Sequence[HistoryRow]) -> str:
         return f"it is under way: {at.value}"
     last = next((r.evidence for r in reversed(history) if r.to_state is State.DELETED), {})
     why = last.get("note") or last.get("kind") or "nobody knows why"
+    if last.get("kind") == OFF:
+        return f"its turn came while giving space back was off, and comes again when that is on: {why}"
     return f"its turn is over, and mediad does not come back to it by itself: {why}"
 
 
