@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from blake3 import blake3
 
-from mediad.journal.rows import CloudPage, to_sql
+from mediad.journal.rows import CloudPage, from_sql, to_sql
 from mediad.model import CloudRef, Kind, Remote, RemoteFact, RemoteFile, Resource, Role, SiteKey
 from mediad.policy.naming import safe_name, split
 from mediad.ports import Zone
@@ -24,6 +24,7 @@ ROLES: Final = {
     Resource.EDITED: Role.EDITED,
     Resource.EDITED_VIDEO: Role.EDITED,
 }
+BETWEEN: Final = "-IN-"  # an asset and its album, in the name of its place there
 _FIRST: Final = tuple(ROLES)  # an asset's files in this order; the first is its primary
 
 _ASSET: Final = (
@@ -79,6 +80,7 @@ def write(do: Do, page: CloudPage, now: int) -> list[Due]:
         )
     for record in page.delta.members_gone:
         do("DELETE FROM cloud_member WHERE zone = ? AND record = ?", _names(page.zone.name, record))
+    _vetoed(do, page)
     due = [d for remote, why in page.taken if (d := _remote(do, remote, why, now))]
     for ref in page.delta.gone:
         do("UPDATE cloud_asset SET is_gone = 1 WHERE zone = ? AND record = ?", _names(*ref))
@@ -156,6 +158,19 @@ def _zone(do: Do, zone: Zone) -> None:
         " SET owner = excluded.owner WHERE excluded.owner <> ''",
         _names(zone.name, zone.owner),
     )
+
+
+def _vetoed(do: Do, page: CloudPage) -> None:
+    """Out of mediad's own album: its days there are void, even where it is back in it before a stage looks again."""
+    pairs = [record.partition(BETWEEN) for record in page.delta.members_gone]
+    mine = do("SELECT value FROM meta WHERE key LIKE 'cloud album %'").fetchall() if pairs else []
+    ours = {from_sql(album) for (album,) in mine}
+    for asset, _, album in pairs:
+        if album in ours:
+            do(
+                "UPDATE cloud_asset SET marked_at = NULL WHERE zone = ? AND record = ?",
+                _names(page.zone.name, asset),
+            )
 
 
 def _progress(do: Do, page: CloudPage) -> None:

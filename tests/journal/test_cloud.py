@@ -150,6 +150,21 @@ async def test_albums_are_known_by_their_members(journal: Journal) -> None:
     assert await journal.albums_of([A1]) == {A1: frozenset()}
 
 
+async def test_out_of_our_own_album_its_days_are_void_out_of_another_they_are_not(
+    journal: Journal,
+) -> None:
+    """The person may have put it back in before anybody looked: that its days begin anew must not depend on it."""
+    ours = await journal.album_for(ZONE.name, "DeletePending")
+    [asset] = await journal.cloud_page(ZONE, [(remote("A1"), "")], Delta())
+    ref = CloudRef(ZONE.name, "A1")
+    marked = Evidence("lookup", 1, remotes=(RemoteFact(ref, marked_at=77),))
+    await journal.witness([(asset, marked)])
+    await journal.cloud_page(ZONE, [], Delta(members_gone=("A1-IN-B9", "A2-IN-" + ours, "odd")))
+    assert (await journal.remotes([ref]))[ref].marked_at == 77
+    await journal.cloud_page(ZONE, [], Delta(members_gone=("A1-IN-" + ours,)))
+    assert (await journal.remotes([ref]))[ref].marked_at is None
+
+
 async def test_the_table_counts_what_is_proved_and_what_is_not_with_its_reason(
     journal: Journal,
 ) -> None:

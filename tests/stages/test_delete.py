@@ -26,6 +26,7 @@ from mediad.model import (
     SiteKey,
 )
 from mediad.policy.breaker import Toll
+from mediad.ports import Delta
 from mediad.stages import clean, delete, mark, release, upload
 from mediad.stages.verdict import Act, Done, Refuse, Wait
 from mediad.state import State
@@ -302,6 +303,25 @@ async def test_a_veto_is_obeyed_until_the_person_takes_it_back(tmp_path: Path) -
         assert w.cloud.deleted == [ref]
         marks = [h for h in await w.journal.history(asset) if h.evidence["kind"] == "album"]
         assert len(marks) == 2, "out, and in again: its days began anew"
+
+
+async def test_out_of_the_album_and_in_again_between_two_looks_its_days_begin_anew(
+    tmp_path: Path,
+) -> None:
+    async with cloudy(tmp_path) as w:
+        ref, asset = await in_album(w)
+        w.clock.advance(1.5 * DAY_S)
+        record = await album(w)
+        w.cloud.take_out(record, ref)
+        gone = Delta(members_gone=(f"{ref.record}-IN-{record}",))
+        await w.journal.cloud_page(w.cloud.zones[ref.zone], [], gone)
+        w.cloud.put_in(record, ref)
+        await w.hear(ref)
+        await sweep(w, days=1.5)
+        assert w.cloud.deleted == []
+        assert "begin now" in (await w.told(asset))["note"]
+        await sweep(w, days=3)
+        assert w.cloud.deleted == [ref]
 
 
 @pytest.mark.parametrize("by_mediactl", [False, True])
