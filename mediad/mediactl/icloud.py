@@ -169,14 +169,17 @@ def _completeness(client: Client, words: argparse.Namespace) -> int:
     if words.json:
         document(doc)
         return DONE if doc["complete"] else NO
+    _grid(doc)
+    return DONE if doc["complete"] else NO
+
+
+def _grid(doc: Mapping[str, Any]) -> None:
     sums = doc["sums"]
-    if not sums["listed"]:
-        say("iCloud has not listed anything yet")
-        return DONE
     rows = [(c["month"] or "unknown", *_cell(c)) for c in doc["grid"]]
     rows.append(("all", *_cell({**sums, "kind": ""})))
     heads = ("month", "kind", "in iCloud", "journal", "archived", "missing")
-    say("\n".join(columns(rows, heads)))
+    if sums["listed"]:
+        say("\n".join(columns(rows, heads)))
     for why, n in sums["reasons"].items():
         say(f"{n:>7}  {clean(why)}")
     for m in doc["missing"]:
@@ -185,9 +188,12 @@ def _completeness(client: Client, words: argparse.Namespace) -> int:
         say(
             f"missing: {m['month'] or 'unknown'}  {clean(m['name'])}{ours}: {clean(m['why'])}{more}"
         )
+    for zone in doc["unlisted"]:
+        say(f"library {clean(zone)} was never listed whole: nobody knows yet what is in it")
     if doc["complete"]:
         say("complete: all that iCloud has is proved to be in the archive")
-    return DONE if doc["complete"] else NO
+    elif not sums["listed"] and not doc["unlisted"]:
+        say("iCloud has not listed anything yet")
 
 
 def _cell(cell: Mapping[str, Any]) -> tuple[object, ...]:

@@ -114,7 +114,10 @@ class SumsDoc(TypedDict):
 class CompletenessDoc(TypedDict):
     """Proved, or with a reason, asset by asset: nothing is left over."""
 
-    complete: bool  # iCloud has nothing that is not proved to be in the archive
+    complete: (
+        bool  # every library was listed whole, and nothing of it is not proved to be in the archive
+    )
+    unlisted: list[str]  # libraries that were never listed whole: nobody knows yet what is in them
     grid: list[CellDoc]
     sums: SumsDoc
     missing: list[MissingAssetDoc]

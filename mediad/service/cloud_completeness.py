@@ -18,13 +18,16 @@ _MINUTE: Final = 60_000
 
 async def completeness(journal: Journal, cursor: str, limit: int) -> CompletenessDoc:
     """The grid is of everything; what is missing comes in pages, in the order of the record names."""
+    _, zones = await journal.cloud_tokens()
+    unlisted = sorted(name for name, zone in zones.items() if zone.listed_at is None)
     cells = grid(await journal.completeness())
     whole = total(cells)
     most = min(limit, MOST)
     page = await journal.missing(_after(cursor), most) if most else []
     last = page[-1][0].remote.ref if page and len(page) == most else None
     return {
-        "complete": whole.archived == whole.listed,
+        "complete": bool(zones) and not unlisted and whole.archived == whole.listed,
+        "unlisted": unlisted,
         "grid": [
             {
                 "month": c.month, "kind": c.kind.value, "listed": c.listed, "journalled": c.journalled,

@@ -198,11 +198,16 @@ async def test_completeness_is_a_grid_and_a_reason_for_each_that_is_missing(
     async with a_lane(tmp_path) as (t, _):
         empty = await t.type("icloud", "completeness")
         await archived(t.world, await taken(t.world, "a.jpg", b"a"), b"a")
+        half = await t.type("icloud", "completeness")
+        await t.world.journal.cloud_listed("PrimarySync", t.world.clock.now())
         full = await t.type("icloud", "completeness")
         await taken(t.world, "b.jpg", b"b")
         lacking = await t.type("icloud", "completeness")
         doc = (await t.type("icloud", "completeness", "--json")).doc
-    assert (empty.code, full.code, lacking.code) == (0, 0, 1)
+    assert (empty.code, half.code, full.code, lacking.code) == (1, 1, 0, 1)
+    assert empty.out == "iCloud has not listed anything yet\n"
+    assert "library PrimarySync was never listed whole" in half.out
+    assert "complete:" not in half.out
     assert "complete: all that iCloud has" in full.out
     assert ["2024-07", "photo", "2", "2", "1", "1"] in [x.split() for x in lacking.out.splitlines()]
     assert "missing: 2024-07  b.jpg (asset 2): waits to be fetched" in lacking.out

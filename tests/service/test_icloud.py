@@ -7,8 +7,8 @@ import pytest
 
 from mediad.errors import Refused, Retryable
 from mediad.policy.problems import Problem
-from mediad.ports import SignIn, SignInState
-from mediad.testing.cloud import READY
+from mediad.ports import Delta, SignIn, SignInState, Zone
+from mediad.testing.cloud import PRIMARY, READY
 from tests.service.cloud_lane import (
     ARMED,
     ON,
@@ -224,7 +224,24 @@ async def test_what_is_missing_comes_in_pages_that_end(tmp_path: Path) -> None:
 async def test_when_everything_is_archived_it_is_complete(tmp_path: Path) -> None:
     async with a_world(tmp_path, ON, is_working=False) as w:
         await archived(w, await taken(w, "a.jpg", b"a"), b"a")
+        await w.journal.cloud_listed(PRIMARY.name, w.clock.now())
         assert (await w.service.icloud.completeness("", 100))["complete"]
+
+
+async def test_what_was_never_listed_whole_is_never_called_complete(tmp_path: Path) -> None:
+    """Half a listing whose photos are all archived is half a library."""
+    async with a_world(tmp_path, ON, is_working=False) as w:
+        nothing = await w.service.icloud.completeness("", 100)
+        await archived(w, await taken(w, "a.jpg", b"a"), b"a")
+        half = await w.service.icloud.completeness("", 100)
+        await w.journal.cloud_listed(PRIMARY.name, w.clock.now())
+        await w.journal.cloud_page(Zone("SharedSync-1", ""), [], Delta())
+        other = await w.service.icloud.completeness("", 100)
+    assert [(d["complete"], d["unlisted"]) for d in (nothing, half, other)] == [
+        (False, []),
+        (False, ["PrimarySync"]),
+        (False, ["SharedSync-1"]),
+    ]
 
 
 # -- bringing back ----------------------------------------------------------------------------------
