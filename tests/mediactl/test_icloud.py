@@ -144,7 +144,9 @@ def test_a_password_is_never_taken_from_the_command_line() -> None:
     assert type_in("icloud", "login", SECRET).code == 2
 
 
-@pytest.mark.parametrize("state", set(SignInState) - {SignInState.READY, SignInState.NEED_CODE})
+@pytest.mark.parametrize(
+    "state", sorted(set(SignInState) - {SignInState.READY, SignInState.NEED_CODE})
+)
 async def test_every_state_is_told_with_what_to_do(
     tmp_path: Path, keyboard: Keyboard, state: SignInState
 ) -> None:

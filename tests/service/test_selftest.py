@@ -97,7 +97,7 @@ async def test_a_site_that_is_away_or_lies_is_a_fault_of_that_part_alone(
     assert not stored.ok
 
 
-@pytest.mark.parametrize("state", set(SignInState) - {SignInState.READY})
+@pytest.mark.parametrize("state", sorted(set(SignInState) - {SignInState.READY}))
 async def test_without_a_session_icloud_was_not_tried(tmp_path: Path, state: SignInState) -> None:
     async with a_world(tmp_path, ARMED, is_working=False) as w:
         w.cloud.signed = SignIn(state)
