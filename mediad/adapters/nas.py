@@ -1,6 +1,7 @@
 """Makes a folder on a NAS ready to be the archive: said once by a person, safe to say again."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,9 +31,12 @@ def nas_init(path: Path, *, force: bool = False) -> list[Path]:
                 remedy="mount the NAS first; if this disk is really meant, add --force",
             )
         new = [folder for folder in (path, *path.parents) if not folder.exists()][::-1]
-        path.mkdir(
-            mode=0o2770, parents=True, exist_ok=True
-        )  # the group of the share may read along
+        path.mkdir(mode=0o770, parents=True, exist_ok=True)
+        if path in new:
+            with suppress(
+                PermissionError
+            ):  # the service's sandbox; its files are the group's anyway
+                path.chmod(0o2770)  # the group of the share may read along
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if not (path / README).exists():

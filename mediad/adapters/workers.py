@@ -32,10 +32,12 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from mediad.adapters.confined import start
 from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
 
-# libnuma, which x265 brings along, grumbles in every container that may not place its memory. Nothing is wrong then,
-# and a decoder that has to be silent to be believed must not be disbelieved for it.
+# libnuma, which x265 brings along, grumbles in every container that may not place its memory, and libgcrypt, which
+# ffmpeg brings along, in one that may not lock its own. Nothing is wrong then, and a decoder that has to be silent to
+# be believed must not be disbelieved for it.
 _NOISE: Final = re.compile(
-    r"^(?:numa_\w+\(\) failed|set_mempolicy|get_mempolicy|mbind|libnuma)\b.*\n?", re.MULTILINE
+    r"^(?:(?:numa_\w+\(\) failed|set_mempolicy|get_mempolicy|mbind|libnuma)\b.*|Warning: using insecure memory!)\n?",
+    re.MULTILINE,
 )
 _NICE = "10"
 _STDERR_BYTES = 64 << 10  # enough to say why

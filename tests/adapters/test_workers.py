@@ -21,7 +21,13 @@ def python(code: str, cwd: Path, limits: Limits = SMALL) -> Finished:
 
 
 def test_what_a_container_makes_a_program_say_is_no_complaint_of_the_file(tmp_path: Path) -> None:
-    says = "numa_sched_setaffinity_v2_int() failed: Bad\\nset_mempolicy: Not permitted\\nreal trouble\\n"
+    says = "".join(
+        f"{line}\\n"
+        for line in (
+            "numa_sched_setaffinity_v2_int() failed: Bad", "set_mempolicy: Not permitted",
+            "Warning: using insecure memory!", "real trouble",
+        )
+    )  # fmt: skip
     ended = python(f"import sys; sys.stderr.write('{says}')", tmp_path)
     assert ended.stderr == "real trouble\n"
 
