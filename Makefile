@@ -42,6 +42,12 @@ docs: setup-dev
 deb:
 	@scripts/build_deb.sh
 
+# Everything that is published, into dist/; two releases of one tree are the same to the last bit.
+release: setup-dev
+	rm -rf dist
+	@scripts/build_deb.sh
+	$(PY) -m scripts.release
+
 # The package as people meet it: installed, upgraded, killed, purged, under a real systemd. As root; about five minutes.
 test-deb: setup-dev deb
 	@scripts/setup.sh boxes
@@ -49,7 +55,7 @@ test-deb: setup-dev deb
 
 # The locks carry hashes; `uv` is only needed to make them anew.
 lock:
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml scripts/build.in -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra icloud pyproject.toml scripts/build.in -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev pyproject.toml scripts/build.in -o requirements-dev.lock
 
 clean:

@@ -63,16 +63,16 @@ class Machine(Box):
             f"{status} | grep -q 'running\": [1-9]' && {status} | grep -q 'done\": [1-9]'", 60
         )
 
-    def settle(self, seconds: int = 300) -> None:
+    def settle(self, seconds: int = 90) -> None:
         """Until nothing is left to do; fails when something failed or is held."""
         self.until("mediactl status", 60)
         ended = self.run("mediactl", "wait", "--idle", "--timeout", str(seconds), check=False)
-        assert ended.returncode == 0, ended.stderr + self.sh("mediactl errors")
+        assert ended.returncode == 0, self.sh("mediactl status; mediactl errors")
 
-    def archived(self) -> Counter[str]:
+    def archived(self, archive: str = "/srv/mediad/nas_archive") -> Counter[str]:
         """How often each photo lies in the archive, by its bytes."""
         said = self.sh(
-            "find /srv/mediad/nas_archive -type f ! -name '.*' ! -name 'README*' -exec sha256sum {} +"
+            f"find {archive} -type f ! -name '.*' ! -name 'README*' -exec sha256sum {{}} +"
         )
         return Counter(line.split()[0] for line in said.splitlines())
 
@@ -100,6 +100,16 @@ def machine(deb: Path, photos: Path) -> Iterator[Machine]:
         yield machine
 
 
+@pytest.fixture
+def config(machine: Machine) -> Iterator[Path]:
+    """The configuration, to be edited; in the end it and the unit are as they were installed."""
+    file = machine.root / "etc/mediad/mediad.toml"
+    as_shipped = file.read_text()
+    yield file
+    file.write_text(as_shipped)
+    machine.unit("")
+
+
 def hashes(folder: Path) -> Counter[str]:
     return Counter(
         hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()
@@ -112,6 +122,18 @@ def few(photos: Path, name: str) -> Path:
     for n in range(4):
         jpeg(photos / name / f"{name}_{n}.jpg", seed * 100 + n, taken=f"2021:07:{10 + n} 18:03:22")
     movie(photos / name / f"{name}.mp4", seed)
+    return photos / name
+
+
+def film(photos: Path, name: str) -> Path:
+    """Of a camera that wastes bits."""
+    path = photos / name / f"{name}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=3", "-c:v", "libx264",
+         "-preset", "ultrafast", "-crf", "4", "-pix_fmt", "yuv420p", path],
+        check=True,
+    )  # fmt: skip
     return photos / name
 
 

@@ -1,9 +1,11 @@
 """Guards what Debian asks of a package, and that two builds of one tree are the same to the last bit."""
 
 import itertools
+import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,25 @@ def test_nothing_of_the_machine_that_built_it_is_in_the_package(deb: Path, tmp_p
             if "site-packages/mediad" in f or "site-packages" not in f
         ]
         assert ours == [], needle
+
+
+def test_two_releases_are_the_same_to_the_last_bit_and_tell_what_is_in_them(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        subprocess.run(
+            [sys.executable, "-m", "scripts.release", tmp_path / name],
+            cwd=REPO, env={**os.environ, "TZ": name}, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+    first, second = (
+        {p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("first", "second")
+    )
+    assert first == second
+    assert {Path(name).suffix for name in first} == {".whl", ".gz", ".json", ""}
+    told = json.loads(next(data for name, data in first.items() if name.endswith(".cdx.json")))
+    assert {c["name"] for c in told["components"]} >= {"aiohttp", "pillow-heif", "pydantic-core"}
+    assert all(c["hashes"] and c["version"] for c in told["components"])
+    subprocess.run(
+        ["sha256sum", "--quiet", "--check", "SHA256SUMS"], cwd=tmp_path / "first", check=True
+    )
 
 
 def test_debians_own_tests_of_the_package_pass(deb: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.deb.conftest import Machine, few, hashes, many
+from tests.deb.conftest import Machine, few, film, hashes, many
 
 
 def test_the_installation_gives_a_running_service_that_answers(machine: Machine) -> None:
@@ -99,8 +99,70 @@ def test_children_cannot_speak_for_the_daemon(machine: Machine) -> None:
     assert not re.search("^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_|CREDENTIALS_)", environ, re.MULTILINE)
 
 
-def test_a_good_edit_is_in_force_and_a_bad_one_is_refused_with_its_line(machine: Machine) -> None:
-    file, pid = machine.root / "etc/mediad/mediad.toml", machine.property("MainPID")
+def test_photos_and_films_are_made_smaller_within_the_sandbox(
+    machine: Machine, photos: Path
+) -> None:
+    """And what decodes them is confined further: it has one filter more than the daemon, which leaves no network."""
+    before = machine.status()["bytes"]["renditions"]
+    machine.drop(many(photos, "confined", 4))
+    machine.drop(film(photos, "confinedfilm"))
+    machine.until(
+        "d=$(systemctl show mediad -p MainPID --value); p=$(pgrep -u mediad -f adapters.photo_worker | head -1);"
+        " f() { awk '/Seccomp_filters/ {print $2}' /proc/$1/status; }; [ $(f $p) -gt $(f $d) ]"
+    )
+    machine.settle()
+    said = machine.sh("for n in confined_00.jpg confinedfilm.mp4; do mediactl explain $n; done")
+    assert said.count("library.due -> library.compressed") == 2, said
+    assert machine.status()["bytes"]["renditions"] > before
+
+
+def test_a_secret_given_as_a_credential_reaches_the_daemon_and_no_log(machine: Machine) -> None:
+    canary = "c4nary-sings-in-the-dark-and-nobody-hears"
+    machine.sh(
+        f"install -d -m 700 /etc/credstore; umask 077; echo {canary} >/etc/credstore/mediad.web.token"
+    )
+    machine.run("systemctl", "restart", "mediad")
+    assert re.search(
+        r"^web.token +\*\*\* +the credential web.token$",
+        machine.sh("mediactl config show"),
+        re.MULTILINE,
+    )
+    machine.run("mediactl", "diag", "/root/diag.tar.gz")
+    pid = machine.property("MainPID")
+    places = f"/var/lib/mediad /var/log /run/log /proc/{pid}/environ /proc/{pid}/cmdline"
+    assert machine.sh(f"grep -rlaF {canary} {places} || true") == ""
+    assert machine.sh(f"zcat /root/diag.tar.gz | grep -cF {canary} || true").strip() == "0"
+    assert machine.sh(f"journalctl | grep -cF {canary} || true").strip() == "0"
+    machine.sh("rm /etc/credstore/mediad.web.token /root/diag.tar.gz; systemctl restart mediad")
+
+
+def test_the_doctor_finds_the_service_well(machine: Machine) -> None:
+    said = machine.sh("mediactl doctor")
+    assert re.search("^ok +unit.state: the service is active", said, re.MULTILINE)
+    assert re.search("^ok +unit.path: the service may write to /srv/mediad", said, re.MULTILINE)
+    assert "fault" not in said
+
+
+def test_a_folder_that_a_member_closed_is_told_mended_and_taken(
+    machine: Machine, photos: Path
+) -> None:
+    folder, before = few(photos, "closed"), machine.archived()
+    machine.run("cp", "-r", machine.inside(folder), "/srv/mediad/incoming/", user="ada")
+    machine.until("mediactl errors | grep -q file.denied", 60)
+    fixed = machine.sh("mediactl doctor --fix || true")
+    assert (
+        "/srv/mediad/incoming/closed now has the mode 2770: the group mediad may fill and empty it"
+        in fixed
+    )
+    machine.run("mediactl", "retry", "--all-held")
+    machine.settle()
+    assert machine.archived() - before == hashes(folder)
+
+
+def test_a_good_edit_is_in_force_and_a_bad_one_is_refused_with_its_line(
+    machine: Machine, config: Path
+) -> None:
+    file, pid = config, machine.property("MainPID")
     shipped = file.read_text()
     file.write_text(shipped.replace('#level = "info"', 'level = "debug"'))
     machine.run("systemctl", "reload", "mediad")
