@@ -52,6 +52,7 @@ class Engine:
             link_is_down=self.link_is_down,
             halt=self._halt_if_wanted,
             trip=self._trip,
+            is_wanted=self._may_run,
         )
         self._desks = {s.name: Desk(s) for s in stages}
         self._limiters: dict[str, anyio.CapacityLimiter] = {}
@@ -305,8 +306,9 @@ class Engine:
         self._problems.report(
             Problem(
                 "safety.breaker",
-                f"{toll.lost} of {toll.judged} files that {stage} looked at within an hour have lost a copy that was"
-                f" verified once; {stage} has stopped: nothing more is removed, and none of these files was",
+                f"{toll.lost} of {toll.judged} files that {stage} looked at within an hour have lost a proof that was"
+                f" there: a copy that was verified once, or what iCloud had; {stage} has stopped: nothing more is"
+                " removed, and none of these files was",
                 self._ports().clock.now(),
                 f"look at the archive with `mediactl verify --site archive`, then `mediactl resume {stage}`",
                 stage,

@@ -41,12 +41,15 @@ class Lots:
         link_is_down: Callable[[str, MediadError], None],
         halt: Callable[[], Awaitable[None]],
         trip: Callable[[str, Toll], Awaitable[None]],
+        is_wanted: Callable[[Stage[Any]], bool] = lambda _: True,
     ) -> None:
+        """`is_wanted`: may the stage work at this moment?"""
         self._journal = journal
         self._ports = ports
         self._link_is_down = link_is_down
         self._halt = halt
         self._trip = trip
+        self._is_wanted = is_wanted
 
     async def work(self, desk: Desk, lot: Sequence[Work]) -> int:
         """Never raises but Bug: every fault ends as a park or a link that is down. Returns how many assets moved."""
@@ -104,8 +107,7 @@ class Lots:
             desk.has_left |= any(isinstance(v, Leave) for _, _, v in ruled)
             await self._weigh(desk, ruled)
             again, done = await self._settle_verdicts(desk, ruled)
-            # A breaker that has tripped meanwhile leaves them ready, and untouched.
-            may_act = not desk.breaker.is_tripped
+            may_act = self._may_still(desk, io)
             acting = [(w, f) for w, f, v in ruled if isinstance(v, Act) and may_act]
             moved += done
             left[:] = [w for w, _ in (*failed, *acting, *again)]
@@ -153,6 +155,17 @@ class Lots:
         toll = desk.breaker.count(self._ports().clock.monotonic(), sound, lost)
         if toll is not None:
             await self._trip(desk.stage.name, toll)
+
+    def _may_still(self, desk: Desk, io: Ports) -> bool:
+        """
+        Before something is removed: is it still wanted? Reading a disk takes minutes, in which a person may say stop.
+
+        A breaker that has tripped, a pause or other settings since leave them ready, and untouched.
+        """
+        if not desk.stage.destructive:
+            return True
+        is_same = self._ports().settings == io.settings
+        return is_same and not desk.breaker.is_tripped and self._is_wanted(desk.stage)
 
     async def _act(
         self, stage: Stage[Any], acting: Sequence[tuple[Work, Any]], io: Ports

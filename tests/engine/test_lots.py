@@ -591,6 +591,43 @@ async def test_a_few_lost_copies_stop_nothing_and_a_refusal_elsewhere_is_none(
         assert len(play.acted) == sound
 
 
+@pytest.mark.parametrize("stop", ["pause", "settings"])
+async def test_nothing_is_removed_after_a_person_said_stop_while_it_was_looked_at(
+    tmp_path: Path, stop: str
+) -> None:
+    """A look reads whole files back, which takes its time."""
+    play = Play(destructive=True)
+    never = Wait(9_000_000_000_000, "not any more")
+    async with world(tmp_path, play) as w:
+        if stop == "settings":  # the first decision is made with the old ones
+            play.rule = lambda _, __: Act("remove") if len(play.looked) == 1 else never
+        else:
+            play.rule = act_first
+
+        async def and_meanwhile(_: Sequence[Asset]) -> None:
+            if len(play.looked) > 1:
+                return
+            if stop == "pause":
+                await w.journal.pause("settle")
+                await w.engine.refresh()
+            else:
+                safety = w.settings.safety.model_copy(update={"armed": True})
+                w.settings = w.settings.model_copy(update={"safety": safety})
+
+        play.lot = and_meanwhile
+        [asset] = await w.drop("a.jpg")
+        w.engine.wake()
+        await play.until_looked(1 if stop == "pause" else 2)
+        await w.engine.until_quiet()
+        assert play.acted == []
+        assert (await w.intake(asset)).mark == ("ready" if stop == "pause" else "waiting")
+        if stop == "pause":
+            await w.journal.resume("settle")
+            await w.engine.refresh()
+            await w.idle()
+            assert play.acted == ["a.jpg"]
+
+
 async def test_what_the_other_side_answered_is_kept_before_the_next_look(tmp_path: Path) -> None:
     play = Play()
     kept: list[list[str]] = []
