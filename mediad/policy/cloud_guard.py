@@ -42,7 +42,7 @@ class Proof(StrEnum):
     ARCHIVED = "the archive gives every file of it back now"
     MATCHED = "what the archive gives back has Apple's fingerprint"
     COPIES = "there are enough copies"
-    ON_PHONE = "the phone has it"
+    ON_PHONE = "the phone has it, where the phone is on"
     TWINS = "what shares its bytes in iCloud is archived, too"
 
 

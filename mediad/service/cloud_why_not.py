@@ -57,6 +57,9 @@ async def _looked_up(case: Case, io: Ports) -> Case:
 def _turn(listed: Listed, history: Sequence[HistoryRow]) -> str:
     """Proofs are one thing; a photo whose lane has ended is not looked at again, whatever they are."""
     at = next((s.state for s in listed.standing if s.lane is Lane.CLOUD), None)
+    if at is None and listed.asset.keeper is not None:
+        kept = f"asset {listed.asset.keeper} was here before with the same bytes"
+        return f"its turn never comes, and it stays in iCloud until you delete it there: {kept}"
     if at is None:
         return "its turn has not come: other lanes come first (mediactl explain)"
     if at is not State.DELETED:
@@ -64,7 +67,9 @@ def _turn(listed: Listed, history: Sequence[HistoryRow]) -> str:
     last = next((r.evidence for r in reversed(history) if r.to_state is State.DELETED), {})
     why = last.get("note") or last.get("kind") or "nobody knows why"
     if last.get("kind") == OFF:
-        return f"its turn came while giving space back was off, and comes again when that is on: {why}"
+        return (
+            f"its turn came while giving space back was off, and comes again when that is on: {why}"
+        )
     return f"its turn is over, and mediad does not come back to it by itself: {why}"
 
 

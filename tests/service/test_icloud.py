@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from mediad.errors import Refused, Retryable
+from mediad.model import Evidence
 from mediad.policy.problems import Problem
 from mediad.ports import Delta, SignIn, SignInState, Zone
 from mediad.testing.cloud import PRIMARY, READY
+from mediad.testing.files import digest_of
 from tests.service.cloud_lane import (
     ARMED,
     ON,
+    S,
     archived,
     deleted,
     listed,
@@ -20,6 +23,7 @@ from tests.service.cloud_lane import (
     sorted_,
     taken,
 )
+from tests.service.phone_lane import go
 from tests.service.scripted_door import NEED_CODE, SIGNED_OUT
 from tests.service.world import World, a_world
 
@@ -352,8 +356,21 @@ async def test_why_not_says_when_its_turn_came_while_deletion_was_off(tmp_path: 
         await archived(w, asset, b"a")
         await sorted_(w, asset)
         doc = await w.service.why_not_delete("a.jpg")
-    assert "its turn is over" in doc["turn"]
+    assert "comes again when that is on" in doc["turn"]
     assert "[delete] enabled = false" in doc["turn"]
+
+
+async def test_why_not_says_that_the_turn_of_a_duplicate_never_comes(tmp_path: Path) -> None:
+    async with a_world(tmp_path, ARMED, is_working=False) as w:
+        first = await taken(w, "a.jpg", b"a")
+        await archived(w, first, b"a")
+        again = await taken(w, "again.jpg", b"a")
+        await go(w, again, S.LISTED, "download", S.DOWNLOADED, Evidence("fetched", 1))
+        same = Evidence("read", 1, identity=digest_of(b"a"), keeper=first)
+        await go(w, again, S.DOWNLOADED, "hash", S.DUPLICATE, same)
+        doc = await w.service.why_not_delete("again.jpg")
+    assert "its turn never comes" in doc["turn"]
+    assert f"asset {first}" in doc["turn"]
 
 
 async def test_why_not_reads_the_archive_afresh(tmp_path: Path) -> None:
