@@ -15,6 +15,7 @@ from mediad.config.outside import ICloud
 from mediad.errors import MediadError, NeedsOperator, Retryable
 from mediad.journal import Journal, Listing, ZoneRow
 from mediad.model import CloudRef, Remote
+from mediad.policy.cloud_guard import HOME
 from mediad.policy.cloud_plan import Known, filters_of, plan, wants_zone
 from mediad.ports import Changed, Delta, Ports, RemoteRow, Zone
 
@@ -25,6 +26,8 @@ WEEK_MS: Final = 7 * DAY_MS  # between two listings of the whole
 AT_ONCE: Final = 200  # assets in one question or page
 MOST_LOOKUPS: Final = 50  # of one listing; what is left over is looked up after the next one
 BAD_TOKEN: Final = "icloud.token"  # noqa: S105 - a code
+NO_ZONE: Final = "icloud.not_found"
+MOST_STANDING: Final = 200  # pages of changes in a row that bring nothing and lead nowhere
 
 
 class Reader:
@@ -42,6 +45,7 @@ class Reader:
         """The settings may be others: every library that is wanted now is asked for its news."""
         self._is_first = True
         self._has_new_albums = False
+        self._away: set[str] = set()  # libraries that iCloud has no more
 
     async def look(self) -> None:
         """Everything that is new. One request when nothing is."""
@@ -56,8 +60,10 @@ class Reader:
         _, rows = await self._journal.cloud_tokens()
         gone = {z.name for z in changed.zones if z.is_gone}
         for name, row in rows.items():
-            if name not in gone and wants_zone(self._rules, name):
-                await self._read(row, is_changed=self._is_first or name in fresh)
+            if name in gone:
+                await self._vanished(row.zone)
+            elif wants_zone(self._rules, name) and (name in fresh or name not in self._away):
+                await self._read_if_there(row, is_changed=self._is_first or name in fresh)
         if changed.token and changed.token != token:
             await self._journal.cloud_account(changed.token)
         self._is_first = False
@@ -74,6 +80,25 @@ class Reader:
             return await self._ports().cloud.changed(None)
 
     # -- one library ------------------------------------------------------------------------------
+
+    async def _read_if_there(self, row: ZoneRow, *, is_changed: bool) -> None:
+        """A shared library may have been left, or ended: that is no trouble of any other."""
+        try:
+            await self._read(row, is_changed=is_changed)
+            self._away.discard(row.zone.name)
+        except MediadError as fault:
+            if fault.code != NO_ZONE or row.zone.name == HOME:
+                raise
+            await self._vanished(row.zone)
+
+    async def _vanished(self, zone: Zone) -> None:
+        """Nothing of it is in iCloud any more. Should it be told of again, it is listed anew."""
+        log.warning("icloud.library_gone", zone=zone.name)
+        self._away.add(zone.name)
+        always = self._ports().clock.now() + WEEK_MS
+        while refs := await self._journal.remotes_unseen(zone.name, always, AT_ONCE):
+            await self._journal.cloud_page(zone, [], Delta(gone=tuple(refs)))
+        await self._journal.cloud_forget(zone.name)
 
     async def _read(self, row: ZoneRow, *, is_changed: bool) -> None:
         if row.token is None:
@@ -97,15 +122,20 @@ class Reader:
         return listed_at is None or not now - WEEK_MS < listed_at <= now + DAY_MS
 
     async def _follow(self, zone: Zone, token: str) -> bool:
-        """Its changes, page by page. Returns whether anything went."""
-        has_gone = False
+        """
+        Its changes, page by page. Returns whether anything went.
+
+        Pages without anything on them are nothing unusual, many in a row, and some with the token of the one before.
+        """
+        has_gone, standing = False, 0
         while True:
             page = await self._ports().cloud.delta(zone, token)
             await self._take(zone, page, token=page.token or None)
             has_gone |= bool(page.gone)
             if not page.is_more:
                 return has_gone
-            if not page.token or page.token == token:
+            standing = standing + 1 if page.token == token else 0
+            if not page.token or standing > MOST_STANDING or (standing and _brings(page)):
                 raise _odd("more changes, but no way to them")
             token = page.token
 
@@ -252,6 +282,10 @@ def _after(on: Listing, page: Delta) -> tuple[bool, Listing]:
     if not on.hidden:
         return False, replace(on, rank=0, hidden=True)
     return True, on
+
+
+def _brings(page: Delta) -> bool:
+    return bool(page.remotes or page.gone or page.albums or page.members or page.members_gone)
 
 
 def _token(page: Delta) -> str:

@@ -54,6 +54,17 @@ async def test_a_library_is_listed_whole_by_rank_once_each(stand: Stand) -> None
         assert stand.asked("records/query") == 4  # a hundred assets a page, and one that is empty
 
 
+async def test_a_page_of_changes_may_be_empty_and_lead_nowhere_for_once(stand: Stand) -> None:
+    async with stand.cloud() as cloud:
+        token = (await whole(cloud))[1]
+        stand.person.shoot("new.JPG")
+        stand.icloud.cloudkit.empty_pages = 70
+        for _ in range(70):
+            page = await cloud.delta(PRIMARY, token)
+            assert (page.remotes, page.is_more) == ((), True)
+        assert [r.name for r in (await cloud.delta(PRIMARY, token)).remotes] == ["new.JPG"]
+
+
 async def test_what_happens_while_it_is_listed_is_told_by_the_token_of_its_beginning(
     stand: Stand,
 ) -> None:

@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from mediad.errors import Retryable
+import pytest
+
+from mediad.errors import Refused, Retryable
 from mediad.model import CloudRef, Resource
 from mediad.ports import Delta, Zone
 from mediad.watchers.icloud_zone import DAY_MS, WEEK_MS
-from tests.watchers.cloud_world import world
+from tests.watchers.cloud_world import World, world
 
 OFFLINE = Retryable("no answer", code="icloud.unreachable", site="icloud")
 WEEK_S = WEEK_MS / 1000
@@ -242,6 +244,101 @@ async def test_another_account_is_refused(tmp_path: Path) -> None:
         await w.watch.ask()
         assert w.codes() == ["icloud.other_account"]
         assert await w.names() == ["IMG_0000.JPG"]
+
+
+def lose(w: World, name: str, reads: list[str]) -> None:
+    """Of this library iCloud knows nothing any more."""
+    plain = w.cloud.delta
+
+    async def delta(zone: Zone, token: str) -> Delta:
+        reads.append(zone.name)
+        if zone.name == name:
+            raise Refused("no such library", code="icloud.not_found")
+        return await plain(zone, token)
+
+    w.cloud.delta = delta  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_a_shared_library_that_is_gone_is_in_nobodys_way(
+    tmp_path: Path,
+    is_told: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Told of, or found out after a restart; and when it is there again, it is read whole."""
+    async with world(tmp_path) as w:
+        w.photo(0)
+        shared = w.photo(1, zone="SharedSync-1")
+        await w.watch.ask()
+        plain, before = w.cloud.delta, w.cloud.zones["SharedSync-1"]
+        reads: list[str] = []
+        lose(w, "SharedSync-1", reads)
+        if is_told:
+            w.cloud.zones["SharedSync-1"] = replace(before, is_gone=True)
+            w.cloud.set(shared)
+            await w.watch.ask()
+            assert reads == []
+        w.watch = w.new_watch()
+        w.photo(2)
+        await w.watch.ask()
+        assert w.codes() == []
+        assert (await w.row(shared)).is_gone
+        assert "IMG_0002.JPG" in await w.names()
+        w.clock.advance(2 * WEEK_S)
+        await w.watch.ask()
+        assert w.codes() == []
+        w.cloud.delta, w.cloud.zones["SharedSync-1"] = plain, before  # type: ignore[method-assign]
+        w.photo(3, zone="SharedSync-1")
+        await w.watch.ask()
+        assert not (await w.row(shared)).is_gone
+        assert "IMG_0003.JPG" in await w.names()
+
+
+async def test_without_the_persons_own_library_nothing_is_called_gone(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        ref = w.photo(0)
+        await w.watch.ask()
+        lose(w, "PrimarySync", [])
+        w.photo(1)
+        await w.watch.ask()
+        assert w.codes() == ["icloud.not_found"]
+        assert not (await w.row(ref)).is_gone
+
+
+async def test_seventy_empty_pages_are_followed_to_what_is_behind_them(tmp_path: Path) -> None:
+    """Whether their tokens move on or not."""
+    async with world(tmp_path) as w:
+        w.photo(0)
+        await w.watch.ask()
+        w.photo(1)
+        plain, empty = w.cloud.delta, iter(range(70))
+
+        async def delta(zone: Zone, token: str) -> Delta:
+            if next(empty, None) is not None:
+                return Delta(token=token, is_more=True)
+            return await plain(zone, token)
+
+        w.cloud.delta = delta  # type: ignore[method-assign]
+        await w.watch.ask()
+        assert w.codes() == []
+        assert "IMG_0001.JPG" in await w.names()
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+async def test_changes_that_lead_nowhere_are_not_followed_for_ever(
+    tmp_path: Path,
+    is_empty: bool,  # noqa: FBT001 - a case
+) -> None:
+    async with world(tmp_path) as w:
+        ref = w.photo(0)
+        await w.watch.ask()
+        w.cloud.set(ref)
+
+        async def delta(_: Zone, token: str) -> Delta:
+            return Delta(() if is_empty else (w.cloud.remote(ref),), token=token, is_more=True)
+
+        w.cloud.delta = delta  # type: ignore[method-assign,assignment]
+        await w.watch.ask()
+        assert w.codes() == ["icloud.answer"]
 
 
 async def test_answers_that_lead_nowhere_are_not_followed_for_ever(tmp_path: Path) -> None:

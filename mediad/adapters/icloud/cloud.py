@@ -77,7 +77,7 @@ class ICloud:
 
     async def delta(self, zone: Zone, token: str) -> Delta:
         found, then, is_more = await self._kit.delta(zone.name, token)
-        if is_more and (then is None or then == token):
+        if is_more and then is None:
             raise fault(ANSWER, more="more is to come, and nobody says from where")
         page = records.sort_out(found, zone.name)
         return await self._told(zone, page, token=then or token, is_more=is_more)
