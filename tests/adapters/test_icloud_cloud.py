@@ -58,7 +58,7 @@ async def test_a_page_of_changes_may_be_empty_and_lead_nowhere_for_once(stand: S
     async with stand.cloud() as cloud:
         token = (await whole(cloud))[1]
         stand.person.shoot("new.JPG")
-        stand.icloud.cloudkit.empty_pages = 70
+        stand.server.cloudkit.empty_pages = 70
         for _ in range(70):
             page = await cloud.delta(PRIMARY, token)
             assert (page.remotes, page.is_more) == ((), True)
