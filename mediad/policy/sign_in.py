@@ -67,7 +67,7 @@ _SAID: Final[Mapping[SignInState, Words]] = {
     SignInState.SECURITY_KEY: Words(
         "icloud.security_key",
         "the account's second factor is a security key, and Apple sends no code for it",
-        f"plug the key into this machine, {_LOGIN}, and touch it; or take an account with codes",
+        f"remove the security keys from the account, then {_LOGIN}; or take an account with codes",
     ),
 }  # fmt: skip
 
