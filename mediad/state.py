@@ -120,7 +120,9 @@ TRANSITIONS: Final = (
     Transition(S.CLOUD_DUE, "upload", S.UPLOADED),
     Transition(S.UPLOADED, "mark", S.MARKED),
     Transition(S.MARKED, "delete", S.DELETED),
-    Transition(S.DELETED, "reopen", S.CLOUD_DUE),  # it had only passed: deleting was off then, and is on now
+    Transition(
+        S.DELETED, "reopen", S.CLOUD_DUE
+    ),  # it had only passed: deleting was off then, and is on now
     Transition(S.CLEANABLE, "clean", S.CLEANED),
 )
 

@@ -137,8 +137,7 @@ def test_any_set_of_switches_ends_lawfully_and_says_what_it_skipped(
         forward = [
             t
             for t in steps_from(position, workflow)
-            if t.stage not in BACKWARD
-            and t.then not in {S.QUARANTINED, S.DUPLICATE, S.SEEN}
+            if t.stage not in BACKWARD and t.then not in {S.QUARANTINED, S.DUPLICATE, S.SEEN}
         ]
         if not forward:
             break
