@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from packaging.requirements import Requirement
+
 from mediad import __version__
 
 REPO: Final = Path(__file__).resolve().parents[1]
@@ -144,22 +146,20 @@ def contents(wheels: Path) -> dict[str, Any]:
 
 
 def carried(wheels: Path) -> Iterator[Path]:
-    """The wheel of each library that the lock names and this machine's package has, by name."""
-    locked = dict(
-        re.findall(r"^([\w.-]+)==([\w.]+)", (REPO / "requirements.lock").read_text(), re.MULTILINE)
-    )
-    locked.pop("setuptools")  # for those who build mediad
-    found = {
-        _plain(p.name.split("-")[0]): p
-        for p in sorted(wheels.glob("*.whl"))
-        if _is_locked(p, locked)
-    }
-    return iter(found[name] for name in sorted(map(_plain, locked)))  # all of them, or none is told
+    """The wheel of each library that the lock names for a machine like this one."""
+    found = {tuple(_plain(word) for word in p.name.split("-")[:2]): p for p in wheels.glob("*.whl")}
+    for wanted in sorted(locked(), key=lambda r: _plain(r.name)):
+        [version] = (pin.version for pin in wanted.specifier)
+        yield found[_plain(wanted.name), _plain(version)]
 
 
-def _is_locked(wheel: Path, locked: dict[str, str]) -> bool:
-    name, version, *_ = wheel.name.split("-")
-    return {_plain(n): v for n, v in locked.items()}.get(_plain(name)) == version
+def locked() -> Iterator[Requirement]:
+    for line in (REPO / "requirements.lock").read_text().splitlines():
+        if line and not line.startswith((" ", "#")):
+            wanted = Requirement(line.rstrip("\\ "))
+            # setuptools is for those who build mediad
+            if wanted.name != "setuptools" and (not wanted.marker or wanted.marker.evaluate()):
+                yield wanted
 
 
 def _plain(name: str) -> str:

@@ -25,6 +25,9 @@ class NoCloud:
             SignInState.SIGNED_OUT, message="iCloud is off", remedy="set icloud.enabled = true"
         )
 
+    def ahead_ms(self) -> None:
+        return None
+
     async def changed(self, _: str | None) -> Changed:
         _refuse()
 

@@ -16,6 +16,7 @@ from mediad.ports import RemoteRow, SelfTest
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
+CLOCK_MS: Final = HOUR_MS  # so far may the clock here be from Apple's: days are counted by it
 SELFTEST_MS: Final = 30 * DAY_MS  # so long a green self-test counts
 BACK: Final = "somebody brought it back from Recently Deleted"
 HOME: Final = "PrimarySync"  # the person's own library; from no other one anything is deleted
@@ -37,6 +38,7 @@ class Proof(StrEnum):
     SOUND = "iCloud lists its files without a flaw"
     SAME = "iCloud holds the same files that were taken in"
     TAKEN = "every file of it was taken in with Apple's fingerprint"
+    CLOCK = "the clock here agrees with Apple's"
     MEMBER = "it stands in the album"
     COOLED = "its time in the album is over"
     ARCHIVED = "the archive gives every file of it back now"
@@ -54,7 +56,7 @@ SAFETY: Final = (Proof.ALLOWED, Proof.ARMED, Proof.TESTED)
 # For the album alone: whether it may be considered at all.
 MARKING: Final = frozenset({
     Proof.ALLOWED, Proof.THERE, Proof.NEVER_BACK, Proof.HOME, Proof.OURS, Proof.SHOWN, Proof.NO_FAVOURITE,
-    Proof.OLD_ENOUGH, Proof.SOUND, Proof.SAME, Proof.TAKEN,
+    Proof.OLD_ENOUGH, Proof.SOUND, Proof.SAME, Proof.TAKEN, Proof.CLOCK,
 })  # fmt: skip
 
 
@@ -138,6 +140,7 @@ class Case:
     fresh: Remote | None  # as iCloud says just now; None: there is no such record
     selftest: SelfTest | None = None
     untested: str = ""  # why the self-test, green or not, does not speak for what is set up now
+    ahead_ms: int | None = None  # of the clock here before Apple's, just now; None: nobody knows
     album: frozenset[str] | None = None  # who stands in it now; None: there is no such album
     held: tuple[Held, ...] = ()  # each of row.remote.files
     twins: tuple[tuple[RemoteRow, tuple[Held, ...]], ...] = ()  # others of the same master
@@ -171,8 +174,12 @@ def never(remote: Remote) -> str:
 
 def is_back(case: Case) -> bool:
     """It was in Recently Deleted, and somebody wanted it back: that holds for good, whatever else becomes of it."""
-    was_deleted = case.row.deleted_at is not None or case.row.recoverable_until is not None
-    return was_deleted and case.fresh is not None and not case.fresh.is_deleted
+    return _was_deleted(case.row) and case.fresh is not None and not case.fresh.is_deleted
+
+
+def is_clock_right(case: Case) -> bool:
+    """A clock that has jumped would end the days in the album at once, or begin them long ago."""
+    return case.ahead_ms is not None and abs(case.ahead_ms) <= CLOCK_MS
 
 
 def is_marked_in_time(case: Case) -> bool:
@@ -232,8 +239,12 @@ def _there(case: Case) -> Iterator[Lack]:
 
 def _chosen(case: Case) -> Iterator[Lack]:
     """The album, out of which a person can take a photo at any time; and the bin."""
-    if is_back(case):
-        yield Lack(Proof.NEVER_BACK, BACK)
+    if _was_deleted(case.row):
+        yield Lack(Proof.NEVER_BACK, "it was in Recently Deleted once, and is not put there again")
+    if not is_clock_right(case):
+        yield Lack(
+            Proof.CLOCK, "the clock here does not agree with Apple's, and days cannot be counted"
+        )
     if case.album is None:
         yield Lack(Proof.MEMBER, "the album is not there any more")
     elif not case.is_member:
@@ -288,6 +299,11 @@ def _is_safe(twin: RemoteRow, files: Sequence[Held]) -> bool:
         return True
     is_whole = [h.file for h in files] == list(twin.remote.files) and bool(files)
     return is_whole and all(h.is_safe for h in files)
+
+
+def _was_deleted(row: RemoteRow) -> bool:
+    """Bringing it back by mediactl forgets when that was, but not that it was."""
+    return row.deleted_at is not None or row.recoverable_until is not None
 
 
 def _unlisted(remote: Remote) -> str:

@@ -146,6 +146,10 @@ class Cloud(Protocol):
         """As it was last seen; asks nobody."""
         ...
 
+    def ahead_ms(self) -> int | None:
+        """By how much the clock here was ahead of Apple's at its last answer; None: it has not told yet."""
+        ...
+
     async def changed(self, token: str | None) -> Changed:
         """One request. No zones: nothing is new."""
         ...

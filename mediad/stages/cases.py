@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mediad.model import Asset
-from mediad.policy.cloud_guard import HOME, Case, Rules
+from mediad.policy.cloud_guard import HOME, HOUR_MS, Case, Rules
 from mediad.policy.selftest import fault_of
 from mediad.ports import Ports, Zone
+from mediad.stages.verdict import Wait
 
 LIBRARY = Zone(HOME, "")  # its owner is the account itself
 
@@ -37,7 +38,7 @@ async def asked(cases: Sequence[Case], io: Ports) -> list[Case]:
     found = await io.cloud.lookup([c.row.remote.ref for c in cases])
     now = io.clock.now()
     return [
-        replace(c, now=now, fresh=fresh, album=inside)
+        replace(c, now=now, fresh=fresh, album=inside, ahead_ms=io.cloud.ahead_ms())
         for c, fresh in zip(cases, found, strict=True)
     ]
 
@@ -45,3 +46,12 @@ async def asked(cases: Sequence[Case], io: Ports) -> list[Case]:
 async def album(io: Ports) -> str:
     """The record name of mediad's own album: chosen once, and in the journal before iCloud hears of it."""
     return await io.ledger.album_for(HOME, io.settings.icloud.album)
+
+
+def wrong_clock(now: int) -> Wait:
+    return Wait(
+        now + HOUR_MS,
+        "the clock here does not agree with Apple's, so a photo's days in the album cannot be counted: it stays",
+        "icloud.clock",
+        "set the clock of this machine (`timedatectl`); mediad looks again by itself",
+    )

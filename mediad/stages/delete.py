@@ -226,6 +226,8 @@ def _kept(asset: Asset, facts: Facts, case: Case, wanting: Sequence[Lack]) -> Ve
     why = f"it stays in iCloud: {'; '.join(dict.fromkeys(lack.why for lack in wanting))}"
     if Proof.MEMBER in missing:
         return _out_of_album(facts, case)
+    if Proof.CLOCK in missing:
+        return cases.wrong_clock(facts.now)
     if not is_marked_in_time(case):
         again = f"its days in the album {facts.album} begin now"
         due = facts.now + min(case.rules.cooloff_ms, DAY_MS)

@@ -17,11 +17,13 @@ from mediad.policy.cloud_guard import (
     Case,
     Proof,
     is_back,
+    is_clock_right,
     lacks_for_album,
     never,
 )
 from mediad.ports import Ports
 from mediad.stages import cases
+from mediad.stages.cases import wrong_clock
 from mediad.stages.verdict import Act, Done, Stage, Verdict, Wait
 from mediad.state import State
 
@@ -57,6 +59,12 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
         return Done(Evidence("lookup", facts.now, note=note), State.MARKED)
     if why := never(case.row.remote) or (BACK if is_back(case) else ""):
         return Done(Evidence("left in iCloud", facts.now, note=why), State.MARKED)
+    return _wanted(asset, facts, case)
+
+
+def _wanted(asset: Asset, facts: Facts, case: Case) -> Verdict:
+    if not is_clock_right(case):
+        return wrong_clock(facts.now)
     if case.is_member:
         return Done(_evidence(case, facts), State.MARKED)
     if wanting := lacks_for_album(case):

@@ -51,6 +51,7 @@ class MemoryCloud(Library):
     index_s: float = 15.0  # until an upload can be looked up
     loses_uploads: bool = False  # it says yes, and never lists them
     forgets_tokens: bool = False
+    ahead: int | None = 0  # ms, of our clock
     obeys_tags: bool = True  # Apple may not compare change tags at all
 
     def fail(self, call: str, *faults: MediadError) -> None:
@@ -61,6 +62,9 @@ class MemoryCloud(Library):
 
     def sign_in(self) -> SignIn:
         return self.signed
+
+    def ahead_ms(self) -> int | None:
+        return self.ahead
 
     async def changed(self, token: str | None) -> Changed:
         self._met("changed")

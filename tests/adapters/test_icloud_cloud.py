@@ -13,6 +13,7 @@ from mediad.adapters.icloud.session import Session
 from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.model import CloudRef, Place, Remote, Site
 from mediad.ports import Deleted, Delta, Zone
+from mediad.testing.clock import StoppedClock
 from mediad.testing.icloud import Fault, jpeg
 from tests.adapters.folders import at
 from tests.adapters.icloud_stand import PRIMARY, Stand, standing
@@ -52,6 +53,18 @@ async def test_a_library_is_listed_whole_by_rank_once_each(stand: Stand) -> None
         remotes, _ = await whole(cloud)
         assert sorted(r.ref.record for r in remotes) == sorted(wanted)
         assert stand.asked("records/query") == 4  # a hundred assets a page, and one that is empty
+
+
+async def test_how_far_our_clock_is_from_apples_is_heard_with_every_answer(stand: Stand) -> None:
+    async with stand.cloud(signed_in=False) as cloud:
+        assert cloud.ahead_ms() is None
+    async with stand.cloud() as cloud:
+        near = cloud.ahead_ms()
+        assert near is not None
+        assert 0 <= near < 1_000, "a header tells whole seconds"
+        stand.server.clock = StoppedClock(stand.clock.now() - 40 * 86_400_000)
+        await cloud.changed(None)
+        assert (cloud.ahead_ms() or 0) // 86_400_000 == 40
 
 
 async def test_a_page_of_changes_may_be_empty_and_lead_nowhere_for_once(stand: Stand) -> None:

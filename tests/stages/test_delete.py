@@ -473,6 +473,28 @@ async def test_in_manual_mode_the_person_empties_the_album_and_mediad_notes_it(
         assert (await w.row(ref)).deleted_at is None
 
 
+@pytest.mark.parametrize("days", [40, -40])
+async def test_a_clock_that_jumps_ends_no_photos_days(tmp_path: Path, days: int) -> None:
+    async with cloudy(tmp_path, delete={"enabled": True, "cooloff_days": 20.0}) as w:
+        ref, asset = await in_album(w)
+        right = w.clock.now()
+        w.clock.at += days * 86_400_000
+        w.cloud.ahead = days * 86_400_000
+        await self_tested(w)
+        await w.journal.retry(None, ["waiting", "ready"])
+        await sweep(w, days=0.5)
+        assert w.cloud.deleted == []
+        if days > 0:
+            assert (await w.standing(asset, AT)).code == "icloud.clock"
+        w.clock.at, w.cloud.ahead = right, 0
+        await self_tested(w)
+        await w.journal.retry(None, ["waiting", "ready"])
+        await sweep(w, days=19)
+        assert w.cloud.deleted == []
+        await sweep(w, days=30)
+        assert w.cloud.deleted == [ref]
+
+
 async def test_a_clock_that_was_wrong_gives_no_photo_less_than_its_days(tmp_path: Path) -> None:
     async with cloudy(tmp_path) as w:
         right = w.clock.now()

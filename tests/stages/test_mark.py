@@ -34,6 +34,22 @@ async def test_a_photo_that_is_safe_at_home_stands_in_the_album(tmp_path: Path) 
         assert w.cloud.deleted == []
 
 
+async def test_with_a_wrong_clock_no_photos_days_begin(tmp_path: Path) -> None:
+    """Its time of marking would be wrong for ever, even once the clock is right."""
+    async with cloudy(tmp_path) as w:
+        ref, asset = await at_home(w)
+        w.cloud.ahead = -20 * 86_400_000
+        await w.run(upload.STAGE, mark.STAGE, patience_s=60)
+        assert w.cloud.inside == {}
+        w.cloud.put_in(await album(w), ref)
+        await w.run(mark.STAGE, patience_s=3600)
+        assert (await w.standing(asset, State.UPLOADED)).code == "icloud.clock"
+        assert (await w.row(ref)).marked_at is None
+        w.cloud.ahead = 0
+        await w.run(mark.STAGE, patience_s=7200)
+        assert (await w.row(ref)).marked_at == w.clock.now()
+
+
 async def test_the_album_is_made_once_whatever_happens(tmp_path: Path) -> None:
     async with cloudy(tmp_path) as w:
         ref, asset = await at_home(w)

@@ -69,6 +69,9 @@ class ICloud:
     def sign_in(self) -> SignIn:
         return self.door.sign_in()
 
+    def ahead_ms(self) -> int | None:
+        return self.door.ahead_ms
+
     # -- reading ------------------------------------------------------------------------------------
 
     async def changed(self, token: str | None) -> Changed:

@@ -127,6 +127,11 @@ class Session:
             self.kept.forget()
             self._api = self._cloudkit = None
 
+    @property
+    def ahead_ms(self) -> int | None:
+        """Of our clock before Apple's, at the last answer."""
+        return self._wire.ahead_ms if self._wire is not None else None
+
     def close(self) -> None:
         if self._api is not None:
             self._api.session.close()

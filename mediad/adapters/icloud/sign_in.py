@@ -58,6 +58,10 @@ class Door:
             return replace(now, account=shortened(self._account().name))
         return now
 
+    @property
+    def ahead_ms(self) -> int | None:
+        return self._session.ahead_ms if self._session is not None else None
+
     async def login(self, password: str | None) -> SignIn:
         async with self._steering:
             self._renew()

@@ -7,6 +7,7 @@ a throttled sign-in ends the call there and then, and is never taken for a wrong
 
 import json
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -62,6 +63,7 @@ class Wire(HTTPAdapter):
         self._breaker = breaker
         self._clock = clock
         self.last: Exchange | None = None
+        self.ahead_ms: int | None = None  # our clock before theirs, at the last answer
 
     def send(
         self,
@@ -93,6 +95,7 @@ class Wire(HTTPAdapter):
             raise self._failed(part, fault(UNREACHABLE)) from None
         # Cookies stick to the host that was meant.
         response.request, response.url = request, url
+        self.ahead_ms = _ahead(response.headers.get("Date"), self._clock.now())
         self._judge(response, part, url)
         return response
 
@@ -120,7 +123,9 @@ class Wire(HTTPAdapter):
             raise self._failed(part, fault(UNREACHABLE, more=f"status {status}"))
         if part is Part.PHOTOS and status >= _CLIENT:
             self._judge_refusal(response, status)
-        if part is Part.PHOTOS:  # of a sign-in one good answer says nothing: session.py says when it is through
+        if (
+            part is Part.PHOTOS
+        ):  # of a sign-in one good answer says nothing: session.py says when it is through
             self._breaker.fine(part)
 
     def _judge_refusal(self, response: requests.Response, status: int) -> None:
@@ -145,6 +150,13 @@ def refusal(answer: object) -> tuple[str, str, float | None]:
         reason if isinstance(reason, str) else "",
         asked_for(str(after), 0) if isinstance(after, int | float) else None,
     )
+
+
+def _ahead(date: str | None, now: int) -> int | None:
+    try:
+        return now - round(parsedate_to_datetime(date or "").timestamp() * 1000)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def _object(response: requests.Response) -> object:

@@ -4,6 +4,7 @@ import math
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import Final
 
 import anyio
@@ -100,6 +101,7 @@ class FakeICloud:
             await self._closing.wait()
             return web.Response(status=503)
         given = self._answer(call) if fault is None else self._faulty(call, fault)
+        given.headers["Date"] = formatdate(self.clock.now() / 1000, usegmt=True)
         self.answered()
         if fault is not None and fault.breaks_off:
             return await self._break_off(call, given, fault)
