@@ -48,7 +48,7 @@ release: setup-dev
 	@scripts/build_deb.sh
 	$(PY) -m scripts.release
 
-# The package as people meet it: installed, upgraded, killed, purged, under a real systemd. As root; about five minutes.
+# The package as people meet it: installed, upgraded, killed, purged, under a real systemd. As root; five to ten minutes.
 test-deb: setup-dev deb
 	@scripts/setup.sh boxes
 	$(PY) -m pytest -m deb tests/deb
