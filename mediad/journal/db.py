@@ -139,7 +139,7 @@ class Writer:
         try:
             execute("BEGIN IMMEDIATE")
             self._tape.begin()
-            answers: list[list[Any] | BaseException] = [self._call(call) for call in group]
+            answers = self._answers(group)
             self._tape.end()
             execute("COMMIT")
         except sqlite3.Error as fault:
@@ -156,16 +156,43 @@ class Writer:
             self._connection.execute("ROLLBACK")
         self._tape.turn_back(start)
 
+    def _answers(self, group: Sequence[_Call]) -> list[list[Any] | BaseException]:
+        if len(group) > 1:
+            return [self._call(call) for call in group]
+        [call] = group
+        answers = self._bare(call)
+        return [self._each(call) if answers is None else answers]
+
+    def _bare(self, call: _Call) -> list[Any] | None:
+        """
+        A single caller's items need no savepoint: the transaction is one. None: one of them failed, and none was.
+
+        Every statement with a trigger walks through all the pages that a savepoint has kept.
+        """
+        start = self._tape.mark()
+        try:
+            return [item() for item in call.items]
+        except (sqlite3.Error, MediadError):
+            self._give_up(start)
+            self._connection.execute("BEGIN IMMEDIATE")
+            return None
+
     def _call(self, call: _Call) -> list[Any] | BaseException:
         """All items at once; if one of them fails, none was, and then each by itself: a savepoint has its price."""
         try:
             together = self._item(lambda: [item() for item in call.items])
-            if isinstance(together, list):
-                return together
-            return [self._item(item) for item in call.items]
         except sqlite3.Error:
             raise
         except BaseException as mistake:  # noqa: BLE001 - carried to the one who asked; the thread lives
+            return mistake
+        return together if isinstance(together, list) else self._each(call)
+
+    def _each(self, call: _Call) -> list[Any] | BaseException:
+        try:
+            return [self._item(item) for item in call.items]
+        except sqlite3.Error:
+            raise
+        except BaseException as mistake:  # noqa: BLE001 - likewise
             return mistake
 
     def _item(self, item: Callable[[], T]) -> T | MediadError:

@@ -106,6 +106,25 @@ async def test_what_a_bad_item_wrote_before_it_failed_is_undone(tmp_path: Path) 
     await writer.close()
 
 
+async def test_a_single_caller_pays_for_no_savepoint_unless_an_item_fails(tmp_path: Path) -> None:
+    writer = blank(tmp_path / "a.db")
+    put, said = writer._connection.execute, list[str]()
+    writer._connection.set_trace_callback(said.append)
+
+    def no() -> None:
+        raise Refused("no")
+
+    await writer.do([lambda: put("INSERT INTO t VALUES (1)"), lambda: put("SELECT 1")])
+    assert said == ["BEGIN IMMEDIATE", "INSERT INTO t VALUES (1)", "SELECT 1", "COMMIT"]
+    said.clear()
+    [_, wrong] = await writer.do([lambda: put("INSERT INTO t VALUES (2)"), no])
+    assert isinstance(wrong, Refused)
+    assert said.count("SAVEPOINT item") == said.count("RELEASE item") == 2
+    rows = await Readers(tmp_path / "a.db").ask(lambda db: db.execute("SELECT x FROM t").fetchall())
+    assert rows == [(1,), (2,)]
+    await writer.close()
+
+
 async def test_a_mistake_reaches_the_one_who_made_it_and_the_writer_lives(tmp_path: Path) -> None:
     writer = blank(tmp_path / "a.db")
     with pytest.raises(ZeroDivisionError):
