@@ -6,6 +6,7 @@ Filters decide about what is new. What was fetched once is ours to look after: i
 
 import json
 from dataclasses import replace
+from itertools import chain
 from typing import Final, NamedTuple
 
 from mediad.config.outside import ICloud
@@ -65,7 +66,8 @@ def named(remote: Remote) -> tuple[RemoteFile, ...]:
         own = label(file.name or remote.name, remote.ref.record)
         stem, extension = split(own)
         beside = f"{stem}{_BESIDE[file.resource]}"
-        choices = [own, beside + extension, *(f"{beside}-{n}{extension}" for n in range(2, 99))]
+        more = (f"{beside}-{n}{extension}" for n in range(2, 99))
+        choices = chain((own, beside + extension), more)
         name = next(c for c in choices if safe_name(c).casefold() not in used)
         used.add(safe_name(name).casefold())
         files.append(replace(file, name=name))

@@ -103,6 +103,22 @@ def test_each_recorded_file_has_an_address_and_its_end(library: list[dict[str, A
             assert place.expires_at is not None
 
 
+@pytest.mark.parametrize(
+    ("words", "ends_at"),
+    [
+        ("e=1533044225&s=x", 1_533_044_225_000), ("o=A&e=7", 7_000), ("e=7#e=8", 7_000), ("fe=7", None),
+        ("e=", None), ("e=7x", None), ("e=-7", None), ("e=" + "1" * 13, None), ("e=\u0667", None),
+    ],
+)  # fmt: skip
+def test_an_address_ends_when_it_says_so_and_is_not_guessed_at(
+    words: str, ends_at: int | None
+) -> None:
+    its = res(MARK)
+    its["value"]["downloadURL"] = f"https://cvws.icloud-content.com/B/x/${{f}}?{words}"
+    places = records.locations(asset(), master(resOriginalRes=its))
+    assert [p.expires_at for p in places.values()] == ([ends_at] if words.isascii() else [])
+
+
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_nothing_that_a_record_lacks_or_holds_makes_it_stumble(data: st.DataObject) -> None:

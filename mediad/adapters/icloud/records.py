@@ -7,10 +7,10 @@ sees and edits). Names in them are labels; they are cut, and freed of folders an
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
 from mediad.adapters.icloud.types import extension_for, is_raw, is_video
 from mediad.model import CloudRef, Kind, Remote, RemoteFile, Resource
@@ -28,6 +28,7 @@ _WORD_CHARS: Final = 512  # of a field that is a word, not a text
 _LARGEST: Final = 2**53
 _LATEST: Final = 253_402_300_799_999  # the end of the year 9999
 _FINGERPRINT: Final = (21, 0x01)
+_ENDS: Final = re.compile(r"[?&]e=([0-9]{1,12})(?:[&#]|\Z)")  # of a signed address: its last second
 _NOBODY: Final = frozenset({"_defaultOwner", "__defaultOwner__"})
 
 MASTER_KEYS: Final = tuple(
@@ -242,11 +243,9 @@ def _url(found: object) -> str:
 
 
 def _expiry(url: str) -> int | None:
-    try:
-        said = parse_qs(urlsplit(url).query).get("e", [""])[0]
-    except ValueError:
-        return None
-    return int(said) * 1000 if said.isascii() and said.isdigit() and len(said) < 13 else None  # noqa: PLR2004 - digits
+    """Looked for, not parsed: this is asked of every file that a listing names."""
+    found = _ENDS.search(url)
+    return int(found[1]) * 1000 if found else None
 
 
 def _kind(master: Raw | None, files: Sequence[RemoteFile]) -> Kind:
