@@ -69,6 +69,15 @@ def test_nobody_else_can_read_any_of_it(kept: Kept) -> None:
     assert rights(kept) == {0o600}
 
 
+def test_a_copy_that_others_could_read_is_theirs_no_more(kept: Kept) -> None:
+    """Restored from somewhere with the rights of that place."""
+    write_good(kept)
+    for suffix in ("session.good", "cookiejar.good"):
+        path(kept, suffix).chmod(0o666)
+    kept.prepare()
+    assert rights(kept) == {0o600}
+
+
 def test_logging_out_leaves_nothing(kept: Kept) -> None:
     write_good(kept)
     kept.forget()

@@ -46,8 +46,9 @@ class Kept:
         for path in self._parses:
             if path.suffix == ".session" and not path.exists():
                 _write(path, b"{}")
-            elif path.exists():
-                path.chmod(0o600)
+            for there in (path, _good(path)):
+                if there.exists():
+                    there.chmod(0o600)
 
     def keep(self) -> None:
         """What is there now has just proved good."""
