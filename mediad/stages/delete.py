@@ -255,7 +255,8 @@ def _out_of_album(facts: Facts, case: Case) -> Verdict:
             "icloud.album_gone",
             "give icloud.album another name if photos are to be marked again",
         )
-    why = f"somebody took it out of the album {facts.album}: it stays in iCloud"
+    how = "somebody took it out, or icloud.album has another name since"
+    why = f"it does not stand in the album {facts.album} any more ({how}): it stays in iCloud"
     noted = _marked(case, 0, why) if case.row.marked_at is not None else None
     remedy = (
         f"put it back into {facts.album} in iCloud if it is to go after all: its days begin anew"
