@@ -110,9 +110,10 @@ class Box:
             "umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup &&"
             ' exec "$@"'
         )
+        alone = ["setpriv", "--pdeathsig=KILL", "unshare", "-m", "--propagation=private"]
         with (self._ram / "console").open("ab") as console:
             self._nspawn = subprocess.Popen(
-                ["unshare", "-m", "--propagation=private", "sh", "-c", script, "box", *nspawn],
+                [*alone, "sh", "-c", script, "box", *nspawn],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
             )  # fmt: skip
         self._wait_for_boot(self._nspawn)

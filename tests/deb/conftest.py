@@ -18,11 +18,14 @@ DIST = Path(__file__).parents[2] / "dist"
 LARGE = (3000, 2000)  # slow enough to be caught at it
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    is_meant = "deb" in config.getoption("-m")
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.deb)
             item.add_marker(pytest.mark.timeout(600))
+            if not is_meant:  # nobody boots machines by the way
+                item.add_marker(pytest.mark.skip("make test-deb"))
 
 
 @pytest.fixture(scope="session")
