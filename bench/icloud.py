@@ -232,7 +232,7 @@ def library(rounds: int) -> list[Table]:
         "processor of the daemon": "s",
         "from the first question to the last": "s",
     }
-    goals = {"peak resident memory": "< 150"}
+    goals = {"peak resident memory": "< 250"}
     rows = [
         single(name, units.get(name, "MB"), [f[name] for f in first], goal=goals.get(name, ""))
         for name in first[0]
