@@ -6,7 +6,8 @@ import pytest
 
 from mediad.config import Settings
 from mediad.model import Inspection, Media
-from mediad.policy.recipes import MIN_PHOTO_BYTES, Untouched, heic_crf, recipe_for
+from mediad.policy.recipes import Untouched, recipe_for
+from mediad.policy.recipes_photo import MIN_PHOTO_BYTES
 from mediad.policy.tiers import Tier
 from mediad.ports import Recipe
 
@@ -94,8 +95,3 @@ def test_small_ones_are_left_as_they_are_unless_half_of_a_live_photo() -> None:
 def test_what_is_not_sound_is_left_as_it_is(seen: Inspection | None) -> None:
     found = recipe_for(seen, Tier.HEAVY, settings(), size=BIG)
     assert code_of(found) == "compress.unsound"
-
-
-@pytest.mark.parametrize(("quality", "crf"), [(79, 17), (75, 18), (65, 20), (30, 27), (10, 28)])
-def test_a_heic_s_rate_factor_follows_the_quality(quality: int, crf: int) -> None:
-    assert heic_crf(quality) == crf

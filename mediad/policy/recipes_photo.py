@@ -1,0 +1,72 @@
+"""Recipes of photos: which coder with which quality, by the age of the photo."""
+
+from typing import Final
+
+from mediad.config import Settings
+from mediad.model import Inspection, Media
+from mediad.policy.tiers import Tier
+from mediad.policy.untouched import Untouched
+from mediad.ports import Recipe
+
+MIN_PHOTO_BYTES: Final = 200_000
+LIGHT_HEIC_QUALITY: Final = 80  # from here on up a HEIC has nothing to give but CPU time
+
+# Raised when the code that makes renditions changes so that the old ones are no longer what it would make.
+_PHOTO_VERSION: Final = 1
+_HEIC_VERSION: Final = 1
+
+
+def photo_recipe(
+    inspection: Inspection,
+    media: Media,
+    tier: Tier,
+    settings: Settings,
+    *,
+    size: int,
+    is_live_half: bool,
+) -> Recipe | Untouched:
+    """`size` in bytes. Half of a Live Photo is never too small: both halves are judged together."""
+    if size < MIN_PHOTO_BYTES and not is_live_half:
+        return Untouched("compress.small", f"it is smaller than {MIN_PHOTO_BYTES // 1000} kB")
+    quality = _quality(tier, settings)
+    if media is Media.HEIC:
+        return _heic(inspection, quality)
+    return _jpeg(inspection, quality, settings)
+
+
+def heic_crf(quality: int) -> int:
+    """The rate factor of x265 that looks like this quality of a JPEG: 75 is 18, 65 is 20."""
+    return max(14, min(28, round(18 + (75 - quality) / 5)))
+
+
+def _jpeg(inspection: Inspection, quality: int, settings: Settings) -> Recipe:
+    encoder = settings.compress.photo.encoder
+    return Recipe(
+        f"photo-{encoder}-q{quality}/{_PHOTO_VERSION}",
+        Media.JPEG,
+        quality=quality,
+        encoder=encoder,
+        extension=inspection.extension,
+    )
+
+
+def _heic(inspection: Inspection, quality: int) -> Recipe | Untouched:
+    if quality >= LIGHT_HEIC_QUALITY:
+        return Untouched("compress.heic_light", "a young HEIC would save little at this quality")
+    crf = heic_crf(quality)
+    return Recipe(
+        f"photo-heic-crf{crf}/{_HEIC_VERSION}",
+        Media.HEIC,
+        crf=crf,
+        encoder="libx265",
+        extension=inspection.extension,
+    )
+
+
+def _quality(tier: Tier, settings: Settings) -> int:
+    photo = settings.compress.photo
+    return {
+        Tier.LIGHT: photo.light_quality,
+        Tier.MEDIUM: photo.medium_quality,
+        Tier.HEAVY: photo.heavy_quality,
+    }[tier]

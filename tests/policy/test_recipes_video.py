@@ -1,0 +1,43 @@
+"""Guards the numbers and names of video recipes."""
+
+import pytest
+
+from mediad.config import Settings
+from mediad.model import Inspection, Media
+from mediad.policy.recipes_video import MIN_VIDEO_S, video_recipe
+from mediad.policy.tiers import Tier
+from mediad.policy.untouched import Untouched
+from mediad.ports import Recipe
+
+
+def recipe(codec: str, tier: Tier = Tier.MEDIUM, *, duration_s: float = 10.0) -> Recipe | Untouched:
+    settings = Settings.model_validate(
+        {"root": "/nowhere", "compress": {"video": {"codec": codec, "light_crf": 21}}}
+    )
+    seen = Inspection(Media.MP4, extension=".mp4", duration_s=duration_s)
+    return video_recipe(seen, Media.MP4, tier, settings, is_live_half=False)
+
+
+@pytest.mark.parametrize(
+    ("codec", "encoder", "name"),
+    [
+        ("hevc", "libx265", "video-x265-crf26/1"),
+        ("h264", "libx264", "video-x264-crf26/1"),
+        ("av1", "libsvtav1", "video-svtav1-crf26/1"),
+    ],
+)
+def test_the_codec_is_the_person_s_choice(codec: str, encoder: str, name: str) -> None:
+    made = recipe(codec)
+    assert isinstance(made, Recipe)
+    assert (made.name, made.encoder, made.extension) == (name, encoder, ".mp4")
+
+
+def test_the_age_chooses_the_rate_factor() -> None:
+    made = recipe("hevc", Tier.LIGHT)
+    assert isinstance(made, Recipe)
+    assert made.crf == 21
+
+
+def test_what_is_too_short_is_left_as_it_is() -> None:
+    assert isinstance(recipe("hevc", duration_s=MIN_VIDEO_S - 0.1), Untouched)
+    assert isinstance(recipe("hevc", duration_s=MIN_VIDEO_S), Recipe)
