@@ -88,7 +88,8 @@ def _gone(do: Do, asset: AssetId, place: Place) -> None:
 
 def _copy(do: Do, copy: Copy) -> None:
     do(
-        "INSERT INTO copy VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (original, site, key) DO UPDATE"
+        "INSERT INTO copy (original, site, key, digest, verified_at, method)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (original, site, key) DO UPDATE"
         " SET digest = excluded.digest, verified_at = excluded.verified_at,"
         " method = excluded.method",
         (
@@ -101,7 +102,8 @@ def _copy(do: Do, copy: Copy) -> None:
 def _rendition(do: Do, rendition: Rendition) -> None:
     """One row for each recipe: the place is where it is now."""
     do(
-        "INSERT INTO rendition VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (original, recipe)"
+        "INSERT INTO rendition (original, recipe, site, key, digest, size, figures)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (original, recipe)"
         " DO UPDATE SET site = excluded.site, key = excluded.key, digest = excluded.digest,"
         " size = excluded.size, figures = excluded.figures",
         (

@@ -60,7 +60,7 @@ async def test_history_takes_no_unlawful_transition(
         "UPDATE asset SET identity = x'00'",
         "INSERT INTO standing VALUES (1, 'intake', 'intake.seen', 'ready', 1, 0, '', '', '')",
         "INSERT INTO standing VALUES (9, 'cloud', 'cloud.due', 'ready', 1, 0, '', '', '')",
-        "INSERT INTO copy VALUES (9, 'archive', 'k', zeroblob(32), 1, '')",
+        "INSERT INTO copy VALUES (9, 'archive', 'k', zeroblob(32), 1, '', NULL, NULL)",
     ],
 )
 async def test_a_standing_that_cannot_be_is_refused(asset: int, world: World, sql: str) -> None:

@@ -75,7 +75,11 @@ async def test_a_journal_of_the_first_edition_keeps_all_it_knew(
     opened = world.open()
     assert (await opened.audit()).broken_at is None
     with world.sqlite() as db:
-        assert [db.execute(f"SELECT * FROM {t}").fetchall() for t in OLD_TABLES] == before  # noqa: S608 - names from below
+        now = [db.execute(f"SELECT * FROM {t}").fetchall() for t in OLD_TABLES]  # noqa: S608 - names from below
+        kept = [
+            [n[: len(o)] for n, o in zip(*t, strict=True)] for t in zip(now, before, strict=True)
+        ]
+        assert kept == before
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
     asset = await whole_asset(opened, AssetId(1))
     assert (asset.placements, asset.witnesses) == ((), ())

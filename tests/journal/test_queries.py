@@ -36,7 +36,8 @@ FROM asset;
 INSERT INTO standing (asset, lane, state, mark, due)
 SELECT id, 'archive', iif(id % 500, 'archive.verified', 'archive.due'), iif(id % 500, 'final', 'ready'),
   iif(id % 500, NULL, id) FROM asset;
-INSERT INTO copy SELECT id, 'archive', 'k' || id, digest, 1, 'x' FROM original;
+INSERT INTO copy (original, site, key, digest, verified_at, method)
+SELECT id, 'archive', 'k' || id, digest, 1, 'x' FROM original;
 INSERT INTO history (asset, at, stage, from_state, to_state, skipped, evidence, chain)
 SELECT id, 1, 'arrive', '', 'intake.seen', 0, '{}', zeroblob(32) FROM asset;
 INSERT INTO batch SELECT id, 1 FROM asset WHERE id <= 1000;
