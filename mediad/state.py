@@ -156,7 +156,9 @@ _SHRUNK = frozenset({S.COMPRESSED, S.KEPT, S.SORTED})
 _SORTED = frozenset({S.SORTED})
 _UPLOADED = frozenset({S.UPLOADED, S.MARKED, S.DELETED})
 _DELETED = frozenset({S.DELETED})
-_DUPLICATE = Join((frozenset({S.DUPLICATE}),), (S.CLEANABLE,))
+_TWIN = frozenset({S.DUPLICATE})
+# Its keeper goes through the other lanes for it; iCloud may have it as a photo of its own.
+DUPLICATE: Final = Join((_TWIN,), (S.CLOUD_DUE, S.CLEANABLE))
 
 WORKFLOWS: Final = {
     w.name: w
@@ -166,7 +168,7 @@ WORKFLOWS: Final = {
             (
                 Join((_HASHED,), (S.PHONE_DUE, S.ARCHIVE_DUE, S.LIBRARY_DUE)),
                 Join((_PHONE, _ARCHIVE, _SORTED), (S.CLOUD_DUE, S.CLEANABLE)),
-                _DUPLICATE,
+                DUPLICATE,
             ),
         ),
         Workflow(
@@ -177,7 +179,7 @@ WORKFLOWS: Final = {
                 Join((_PHONE, _ARCHIVE), (S.LIBRARY_DUE,)),
                 Join((_PHONE, _ARCHIVE, _SORTED), (S.CLOUD_DUE,)),
                 Join((_PHONE, _ARCHIVE, _SORTED, _DELETED), (S.CLEANABLE,)),
-                _DUPLICATE,
+                DUPLICATE,
             ),
         ),
         Workflow(
@@ -187,7 +189,7 @@ WORKFLOWS: Final = {
                 Join((_PHONE, _ARCHIVE), (S.LIBRARY_DUE,)),
                 Join((_PHONE, _ARCHIVE, _SORTED), (S.CLOUD_DUE,)),
                 Join((_PHONE, _ARCHIVE, _SORTED, _DELETED), (S.CLEANABLE,)),
-                _DUPLICATE,
+                DUPLICATE,
             ),
         ),
         Workflow(
@@ -196,11 +198,11 @@ WORKFLOWS: Final = {
                 Join((_HASHED,), (S.LIBRARY_DUE, S.ARCHIVE_DUE)),
                 Join((_SHRUNK, _ARCHIVE), (S.PHONE_DUE, S.CLOUD_DUE)),
                 Join((_PHONE, _ARCHIVE, _SORTED, _UPLOADED), (S.CLEANABLE,)),
-                _DUPLICATE,
+                DUPLICATE,
             ),
             gates=(
                 Gate("sort", (_PHONE, _UPLOADED)),
-                Gate("mark", (_PHONE, _ARCHIVE, _SORTED)),
+                Gate("mark", (_PHONE | _TWIN, _ARCHIVE | _TWIN, _SORTED | _TWIN)),
             ),
         ),
         Workflow(
@@ -209,7 +211,7 @@ WORKFLOWS: Final = {
                 Join((_HASHED,), (S.PHONE_DUE, S.ARCHIVE_DUE)),
                 Join((_PHONE,), (S.LIBRARY_DUE,)),
                 Join((_PHONE, _ARCHIVE, _SORTED), (S.CLOUD_DUE, S.CLEANABLE)),
-                _DUPLICATE,
+                DUPLICATE,
             ),
             off=frozenset({"archive", "compress", "upload", "mark", "delete"}),
         ),
@@ -271,6 +273,12 @@ def passing(position: Position, off: frozenset[str], workflow: Workflow) -> Iter
 def is_open(position: Position, stage: str, workflow: Workflow) -> bool:
     """May this stage run now, as far as the workflow's gates are concerned?"""
     return all(holds(g.when, position) for g in workflow.gates if g.stage == stage)
+
+
+def may_be_marked(position: Position, workflow: Workflow) -> bool:
+    """Has an asset that stands so come as far as it must before anything of it may leave iCloud?"""
+    is_due = any(s.lane is Lane.CLOUD for s in position)
+    return is_due and is_open(position, "mark", workflow)
 
 
 def stage_of(state: State) -> str | None:

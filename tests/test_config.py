@@ -344,7 +344,9 @@ def test_an_own_table_of_joins_becomes_the_law(write: Write) -> None:
     opens = {join.opens[0]: join.when for join in settings.law().joins[:-1]}
     assert opens[State.LIBRARY_DUE] == (frozenset({State.ARCHIVED}),)
     assert opens[State.CLEANABLE][1] == {State.COMPRESSED, State.KEPT, State.SORTED}
-    assert settings.law().joins[-1].when == (frozenset({State.DUPLICATE}),)
+    last = settings.law().joins[-1]
+    assert last.when == (frozenset({State.DUPLICATE}),)
+    assert last.opens == (State.CLEANABLE,), "the table opens no lane for iCloud"
 
 
 def test_settings_are_frozen(tmp_path: Path) -> None:

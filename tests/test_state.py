@@ -20,6 +20,7 @@ from mediad.state import (
     advance,
     is_final,
     is_open,
+    may_be_marked,
     may_rejoin,
     passing,
     stage_of,
@@ -106,10 +107,26 @@ def test_nothing_is_marked_or_cleaned_that_is_not_archived_and_on_the_phone(
 
 
 @pytest.mark.parametrize("workflow", FLOWS, ids=named)
-def test_a_duplicate_opens_nothing_but_its_own_cleaning(workflow: Workflow) -> None:
+def test_a_duplicate_opens_nothing_but_its_place_in_icloud_and_its_own_cleaning(
+    workflow: Workflow,
+) -> None:
+    ends = [p for p in walks(workflow) if S.DUPLICATE in p]
+    for position in ends:
+        assert {s.lane for s in position} == {Lane.INTAKE, Lane.CLOUD, Lane.SPOOL}
+    assert frozenset({S.DUPLICATE, S.DELETED, S.CLEANED}) in ends, "no gate keeps it for ever"
+
+
+@pytest.mark.parametrize("workflow", FLOWS, ids=named)
+def test_an_asset_may_be_marked_only_once_it_is_safe_at_home(workflow: Workflow) -> None:
+    seen = set()
     for position in walks(workflow):
-        if S.DUPLICATE in position:
-            assert position <= {S.DUPLICATE, S.CLEANABLE, S.CLEANED}
+        may = may_be_marked(position, workflow)
+        seen.add(may)
+        if may and S.DUPLICATE not in position:
+            assert S.ARCHIVED in position
+            assert position & {S.ON_PHONE, S.RELEASED}
+            assert S.SORTED in position
+    assert seen == {True, False}
 
 
 @pytest.mark.parametrize("workflow", FLOWS, ids=named)

@@ -6,6 +6,7 @@ from typing import Final
 
 from mediad.state import (
     BACKWARD,
+    DUPLICATE,
     TRANSITIONS,
     Join,
     Lane,
@@ -32,7 +33,8 @@ def own_workflow(preset: Workflow, table: Mapping[str, Sequence[str]]) -> Workfl
     if faults:
         raise ValueError("; ".join(faults))
     joins = [Join(tuple(_reached(w) for w in when), (State(lane),)) for lane, when in table.items()]
-    duplicate = Join((frozenset({State.DUPLICATE}),), (State.CLEANABLE,))
+    opens = tuple(s for s in DUPLICATE.opens if s is not State.CLOUD_DUE or s in table)
+    duplicate = Join(DUPLICATE.when, opens)
     law = Workflow(f"{preset.name}, own joins", (*joins, duplicate), preset.gates, preset.off)
     stuck = _stuck(law, {State(s).lane for s in table})
     if stuck:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from mediad.errors import MediadError
-from mediad.journal import cloud, cloud_page
+from mediad.journal import cloud, cloud_page, queries
 from mediad.journal.db import Readers
 from mediad.journal.rows import (
     CloudCounts,
@@ -22,7 +22,7 @@ from mediad.journal.rows import (
 )
 from mediad.journal.scribe import Scribe
 from mediad.model import AssetId, CloudRef, Evidence, Remote, Site
-from mediad.ports import Delta, RemoteRow, SelfTest, Zone
+from mediad.ports import Delta, Partner, RemoteRow, SelfTest, Zone
 from mediad.state import Position, State, Transition
 
 T = TypeVar("T")
@@ -121,6 +121,9 @@ class CloudSide:
 
     async def remotes(self, refs: Sequence[CloudRef]) -> dict[CloudRef, RemoteRow]:
         return await self._readers.ask(lambda db: cloud.remotes(db, refs))
+
+    async def keeper(self, asset: AssetId) -> Partner | None:
+        return await self._readers.ask(lambda db: queries.keeper(db, asset))
 
     async def remotes_of_master(self, zone: str, master: str) -> list[RemoteRow]:
         return await self._readers.ask(lambda db: cloud.of_master(db, zone, master))

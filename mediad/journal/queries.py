@@ -294,6 +294,7 @@ KEEPER = (
     "SELECT a.id FROM original o JOIN asset a ON a.id = o.asset WHERE o.digest = ? AND a.id <> ?"
     " AND a.identity IS NOT NULL AND a.condition NOT IN ('duplicate', 'quarantined', 'absorbed')"
 )
+NEXT_KEEPER = "SELECT coalesce(absorbed_by, keeper) FROM asset WHERE id = ?"
 BY_CONTENT = "SELECT asset FROM original WHERE content_id = ? AND asset <> ?"
 BY_GROUP = (
     "SELECT o.asset FROM original o JOIN asset a ON a.id = o.asset"
@@ -305,6 +306,20 @@ def keeper_of(db: Connection, asset: AssetId, digests: Sequence[Digest]) -> Asse
     """The first asset in good standing that has all of these bytes."""
     owners = [{a for (a,) in db.execute(KEEPER, (bytes.fromhex(d), asset))} for d in set(digests)]
     return min(set.intersection(*owners), default=None) if owners else None
+
+
+def keeper(db: Connection, asset: AssetId) -> Partner | None:
+    """The end of the way from a duplicate over its keeper, whatever that has joined or become since."""
+    way = [asset]
+    while True:
+        row = db.execute(NEXT_KEEPER, (way[-1],)).fetchone()
+        if row is None or row[0] in way:
+            return None
+        if row[0] is None:
+            break
+        way.append(AssetId(row[0]))
+    found = listed(db, way[1:][-1:])
+    return Partner(found[0].asset, found[0].position) if found else None
 
 
 def partners(db: Connection, kin: Kin) -> list[Partner]:

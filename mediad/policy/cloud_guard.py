@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from mediad.config import Settings
-from mediad.model import Copy, Digest, Remote, RemoteFile, Resource, Site
+from mediad.model import AssetId, Copy, Digest, Remote, RemoteFile, Resource, Site
 from mediad.ports import RemoteRow, SelfTest
 
 HOUR_MS: Final = 3_600_000
@@ -46,6 +46,7 @@ class Proof(StrEnum):
     COPIES = "there are enough copies"
     ON_PHONE = "the phone has it, where the phone is on"
     TWINS = "what shares its bytes in iCloud is archived, too"
+    KEEPER = "what it is a duplicate of is as far as it would have to be itself"
 
 
 # What needs no file to be read: only what has all of these is worth reading for.
@@ -56,7 +57,7 @@ SAFETY: Final = (Proof.ALLOWED, Proof.ARMED, Proof.TESTED)
 # For the album alone: whether it may be considered at all.
 MARKING: Final = frozenset({
     Proof.ALLOWED, Proof.THERE, Proof.NEVER_BACK, Proof.HOME, Proof.OURS, Proof.SHOWN, Proof.NO_FAVOURITE,
-    Proof.OLD_ENOUGH, Proof.SOUND, Proof.SAME, Proof.TAKEN, Proof.CLOCK,
+    Proof.OLD_ENOUGH, Proof.SOUND, Proof.SAME, Proof.TAKEN, Proof.CLOCK, Proof.KEEPER,
 })  # fmt: skip
 
 
@@ -103,6 +104,7 @@ class Held:
     fresh: tuple[Copy, ...] = ()  # of those: read back just now, or announced by the phone just now
     fingerprints: tuple[str, ...] = ()  # Apple's, of the archive's bytes, reckoned just now
     is_on_phone: bool = False  # it has it now, or is known to have had it and to have freed it
+    holders: tuple[AssetId, ...] = ()  # what it became here, and what that is a duplicate of
 
     @property
     def is_archived(self) -> bool:
@@ -139,6 +141,9 @@ class Case:
     row: RemoteRow  # as the journal knows it
     fresh: Remote | None  # as iCloud says just now; None: there is no such record
     selftest: SelfTest | None = None
+    behind: str = (
+        ""  # of an exact duplicate: why its keeper is not where it would have to be itself
+    )
     untested: str = ""  # why the self-test, green or not, does not speak for what is set up now
     ahead_ms: int | None = None  # of the clock here before Apple's, just now; None: nobody knows
     album: frozenset[str] | None = None  # who stands in it now; None: there is no such album
@@ -273,6 +278,8 @@ def _kept(case: Case) -> Iterator[Lack]:
         yield Lack(Proof.ARCHIVED, "it was not looked for in the archive")
     if not case.rules.has_archive:
         yield Lack(Proof.ARCHIVED, "the archive is switched off, and nothing goes without it")
+    if case.behind:
+        yield Lack(Proof.KEEPER, case.behind)
     for held in case.held:
         yield from _held(held, case.rules)
     for twin, files in case.twins:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mediad.errors import Refused
-from mediad.model import Asset, CloudRef, Copy, Digest, Place, Site
+from mediad.model import Asset, AssetId, CloudRef, Copy, Digest, Place, Site
 from mediad.policy.cloud_guard import Case, lacks
 
 # Where a copy can stand in for the one that goes. Not incoming (the person's), not our own working areas.
@@ -46,6 +46,8 @@ class CloudWarrant:
     ref: CloudRef
     change_tag: str
     evidence: tuple[Copy, ...]
+    assets: tuple[AssetId, ...]  # what it became here
+    keepers: tuple[AssetId, ...]  # of these duplicates: what the bytes are kept by
 
 
 def warrant_for_cloud(case: Case) -> CloudWarrant:
@@ -58,7 +60,10 @@ def warrant_for_cloud(case: Case) -> CloudWarrant:
             remedy="look at `mediactl explain`: when every proof is there, it goes by itself",
         )
     evidence = tuple(copy for held in case.held for copy in held.fresh)
-    return CloudWarrant(case.fresh.ref, case.fresh.change_tag, evidence)
+    holders = list(dict.fromkeys(a for held in case.held for a in held.holders))
+    mine = tuple(a for a in holders if a in case.row.assets)
+    keepers = tuple(a for a in holders if a not in case.row.assets)
+    return CloudWarrant(case.fresh.ref, case.fresh.change_tag, evidence, mine, keepers)
 
 
 def warrant_for_spool(

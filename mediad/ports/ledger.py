@@ -41,6 +41,14 @@ class Ledger(Protocol):
 
     async def asset(self, asset: AssetId) -> Asset | None: ...
 
+    async def keeper(self, asset: AssetId) -> Partner | None:
+        """
+        The asset that this one is an exact duplicate of, with where it stands; None: it is none, or nobody knows.
+
+        A keeper that has joined another asset since, or is a duplicate itself by now, is followed to the last one.
+        """
+        ...
+
     async def keepers_of(
         self, lot: Sequence[tuple[AssetId, Sequence[Digest]]]
     ) -> Sequence[AssetId | None]:

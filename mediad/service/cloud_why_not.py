@@ -57,9 +57,6 @@ async def _looked_up(case: Case, io: Ports) -> Case:
 def _turn(listed: Listed, history: Sequence[HistoryRow]) -> str:
     """Proofs are one thing; a photo whose lane has ended is not looked at again, whatever they are."""
     at = next((s.state for s in listed.standing if s.lane is Lane.CLOUD), None)
-    if at is None and listed.asset.keeper is not None:
-        kept = f"asset {listed.asset.keeper} was here before with the same bytes"
-        return f"its turn never comes, and it stays in iCloud until you delete it there: {kept}"
     if at is None:
         return "its turn has not come: other lanes come first (mediactl explain)"
     if at is not State.DELETED:

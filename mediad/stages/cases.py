@@ -12,7 +12,9 @@ from mediad.policy.cloud_guard import HOME, HOUR_MS, Case, Rules
 from mediad.policy.selftest import fault_of
 from mediad.ports import Ports, Zone
 from mediad.stages.verdict import Wait
+from mediad.state import may_be_marked
 
+SHORT_MS = 5_000
 LIBRARY = Zone(HOME, "")  # its owner is the account itself
 
 
@@ -23,11 +25,31 @@ async def from_journal(assets: Sequence[Asset], io: Ports) -> list[Case | None]:
     test = await io.ledger.selftest() if refs else None
     now, rules, fault = io.clock.now(), Rules.of(io.settings), fault_of(test, io.settings)
     return [
-        Case(now, rules, rows[a.remote.ref], None, test, fault)
+        Case(now, rules, rows[a.remote.ref], None, test, await behind(a, io), fault)
         if a.remote and a.remote.ref in rows
         else None
         for a in assets
     ]
+
+
+async def behind(asset: Asset, io: Ports) -> str:
+    """Why the asset that this one is an exact duplicate of cannot stand for it yet; "": it can, or there is none."""
+    if asset.keeper is None:
+        return ""
+    found = await io.ledger.keeper(asset.id)
+    if found is None:
+        return (
+            f"nobody knows any more what became of asset {asset.keeper}, of which it is a duplicate"
+        )
+    if may_be_marked(found.position, io.settings.law()):
+        return ""
+    name = f"{found.asset.name} (asset {found.asset.id})"
+    return f"it is an exact duplicate of {name}, which is not through its own lanes yet"
+
+
+def patience_ms(asset: Asset, now: int) -> int:
+    """A keeper is soon through, or long not: who waits for it asks the more seldom the longer that takes."""
+    return max(SHORT_MS, min(HOUR_MS, (now - asset.seen_at) // 8))
 
 
 async def asked(cases: Sequence[Case], io: Ports) -> list[Case]:

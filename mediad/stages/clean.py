@@ -100,7 +100,10 @@ def _going(asset: Asset) -> list[Place]:
 
 async def _holder(asset: Asset, io: Ports) -> Asset | None:
     """Whose copies count: its own, or those of the asset it is a duplicate of."""
-    return await io.ledger.asset(asset.keeper) if asset.keeper is not None else asset
+    if asset.keeper is None:
+        return asset
+    keeper = await io.ledger.keeper(asset.id)
+    return keeper.asset if keeper else None
 
 
 def _facts(asset: Asset, sights: lots.Seen, holder: Asset | None, io: Ports) -> Facts:

@@ -243,7 +243,7 @@ def _kept(asset: Asset, facts: Facts, case: Case, wanting: Sequence[Lack]) -> Ve
             " there",
             "look at that copy; when it is whole again, or verified anew, `mediactl retry`",
         )
-    patience = HOUR_MS if missing.keys() & {Proof.TAKEN, *SAFETY} else DAY_MS
+    patience = HOUR_MS if missing.keys() & {Proof.TAKEN, Proof.KEEPER, *SAFETY} else DAY_MS
     return Wait(facts.now + patience, why)
 
 
@@ -277,7 +277,9 @@ def _told(
             answer.ref, deleted_at=now, recoverable_until=answer.recoverable_until,
         )  # fmt: skip
         note = "iCloud says that it is in Recently Deleted now"
-        figures = {"tag": warrant.change_tag, "until": answer.recoverable_until}
+        figures: dict[str, object] = {"tag": warrant.change_tag, "until": answer.recoverable_until}
+        if warrant.keepers:
+            figures |= {"duplicates": warrant.assets, "keepers": warrant.keepers}
         return Evidence("answer", now, note=note, remotes=(fact,), figures=figures)
     if isinstance(answer, Refused):  # it is not there, or not as it was: another look will tell
         return Retryable(answer.what, code=answer.code, remedy=answer.remedy)

@@ -14,6 +14,7 @@ from mediad.model import (
     Asset,
     AssetId,
     Copy,
+    Digest,
     Original,
     OriginalId,
     Place,
@@ -33,6 +34,7 @@ from mediad.stages.listing import files_of, listed, places_of
 _FREED = frozenset({Rung.PHONE_HAS, Rung.PHONE_FREED})
 
 Copies: TypeAlias = tuple[Copy, ...]
+Family: TypeAlias = tuple[Asset, ...]  # an asset, and the one that it is an exact duplicate of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,20 @@ class Kept:
     """Of one of iCloud's files: what it became here, and where its bytes were verified."""
 
     file: RemoteFile
-    asset: Asset | None = None
-    original: Original | None = None
+    originals: tuple[
+        tuple[Asset, Original], ...
+    ] = ()  # its own, then its keeper's of the same bytes
     copies: Copies = ()
 
     @property
-    def placement(self) -> Placement | None:
-        return placement_of(self.asset, self.original.id) if self.asset and self.original else None
+    def digest(self) -> Digest | None:
+        return self.originals[0][1].digest if self.originals else None
+
+    @property
+    def sent(self) -> tuple[tuple[Asset, Placement], ...]:
+        """Where its bytes, or a rendition of them, were placed for the phone."""
+        placed = ((a, placement_of(a, o.id)) for a, o in self.originals)
+        return tuple((a, p) for a, p in placed if p is not None)
 
 
 async def with_holdings(cases: Sequence[Case], io: Ports) -> list[Case | MediadError]:
@@ -75,37 +84,35 @@ async def _twins(case: Case, io: Ports) -> list[RemoteRow]:
     return [r for r in found if r.remote.ref != mine.ref]
 
 
-async def _assets(rows: Iterable[RemoteRow], io: Ports) -> Mapping[AssetId, Asset]:
-    """With those that they are duplicates of."""
-    found: dict[AssetId, Asset] = {}
-    wanted = [a for r in rows for a in r.assets]
-    while wanted:
-        asset = await io.ledger.asset(wanted.pop())
-        if asset is not None and asset.id not in found:
-            found[asset.id] = asset
-            wanted += [asset.keeper] if asset.keeper is not None else []
+async def _assets(rows: Iterable[RemoteRow], io: Ports) -> Mapping[AssetId, Family]:
+    """Each of them, with the one that it is a duplicate of."""
+    found: dict[AssetId, Family] = {}
+    for wanted in dict.fromkeys(a for r in rows for a in r.assets):
+        asset = await io.ledger.asset(wanted)
+        if asset is not None:
+            keeper = await io.ledger.keeper(wanted) if asset.keeper is not None else None
+            found[wanted] = (asset, keeper.asset) if keeper else (asset,)
     return found
 
 
-def _kept(row: RemoteRow, assets: Mapping[AssetId, Asset]) -> list[Kept]:
+def _kept(row: RemoteRow, families: Mapping[AssetId, Family]) -> list[Kept]:
     return [
-        _of_file(f, [assets[a] for a in row.assets if a in assets], assets)
-        for f in row.remote.files
+        _of_file(f, [families[a] for a in row.assets if a in families]) for f in row.remote.files
     ]
 
 
-def _of_file(file: RemoteFile, mine: Sequence[Asset], assets: Mapping[AssetId, Asset]) -> Kept:
-    pairs = ((a, o) for a in mine for o in a.originals if o.id == file.original)
-    asset, original = next(pairs, (None, None))
-    if asset is None or original is None or original.digest is None:
+def _of_file(file: RemoteFile, mine: Sequence[Family]) -> Kept:
+    """Never by a row: whose bytes are not these holds nothing of it, keeper or not."""
+    became = ((f, o) for f in mine for o in f[0].originals if o.id == file.original)
+    family, own = next(became, ((), None))
+    if own is None or own.digest is None:
         return Kept(file)
-    keeper = assets.get(asset.keeper) if asset.keeper is not None else None
-    copies = [c for a in (asset, keeper) if a for c in a.copies]
+    same = [(a, o) for a in family for o in a.originals if o.digest == own.digest and o != own]
+    copies = [c for a in family for c in a.copies]
     return Kept(
         file,
-        asset,
-        original,
-        tuple(c for c in copies if c.digest == original.digest and c.place.site in COUNTED),
+        ((family[0], own), *same),
+        tuple(c for c in copies if c.digest == own.digest and c.place.site in COUNTED),
     )
 
 
@@ -142,21 +149,21 @@ def _held(
     held = []
     for k, copies in zip(kept, fresh, strict=True):
         told = tuple(next(answers) or "" for c in copies if c.place.site is Site.ARCHIVE)
-        mine = k.original.id if k.original else None
-        there = _announced(k) if mine is not None and phone.get(mine) else ()
-        seen = tuple(replace(c, verified_at=now) for c in (*copies, *there))
-        digest = k.original.digest if k.original else None
-        held.append(Held(k.file, digest, k.copies, seen, told, mine in phone))
+        seen = tuple(replace(c, verified_at=now) for c in (*copies, *_announced(k, phone)))
+        is_there = any(o.id in phone for _, o in k.originals)
+        holders = tuple(dict.fromkeys(a.id for a, _ in k.originals))
+        held.append(Held(k.file, k.digest, k.copies, seen, told, is_there, holders))
     return held
 
 
-def _announced(kept: Kept) -> Copies:
+def _announced(kept: Kept, phone: Mapping[OriginalId, bool]) -> Copies:
     """What lies on the phone at this moment is a copy, if it is the original's bytes."""
-    placement = kept.placement
-    if placement is None or kept.asset is None or not is_original(kept.asset, placement):
-        return ()
-    place = Place(Site.PHONE, placement.key)
-    return tuple(replace(c, method=ANNOUNCED) for c in kept.copies if c.place == place)
+    there = {
+        Place(Site.PHONE, p.key)
+        for a, p in kept.sent
+        if phone.get(p.original) and is_original(a, p)
+    }
+    return tuple(replace(c, method=ANNOUNCED) for c in kept.copies if c.place in there)
 
 
 def _whole(pair: tuple[Case, Sequence[RemoteRow]], held: Sequence[Held]) -> Case:
@@ -168,13 +175,13 @@ def _whole(pair: tuple[Case, Sequence[RemoteRow]], held: Sequence[Held]) -> Case
 
 async def _on_phone(kept: Sequence[Kept], io: Ports) -> Mapping[OriginalId, bool]:
     """The originals that the phone has (True), or had and has freed (False). One that cannot be asked has none."""
-    sent = {k.original.id: (k.asset, k.placement) for k in kept if k.asset and k.original}
+    sent = {p.original: (a, p) for k in kept for a, p in k.sent}
     known = {
         o: False
         for o, (asset, placement) in sent.items()
-        if placement and seen_of(placement, asset.witnesses) >= _FREED
+        if seen_of(placement, asset.witnesses) >= _FREED
     }
-    placements = [p for _, p in sent.values() if p]
+    placements = [p for _, p in sent.values()]
     if not placements:
         return known
     try:

@@ -65,11 +65,13 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
 def _wanted(asset: Asset, facts: Facts, case: Case) -> Verdict:
     if not is_clock_right(case):
         return wrong_clock(facts.now)
-    if case.is_member:
+    if case.is_member and not case.behind:
         return Done(_evidence(case, facts), State.MARKED)
     if wanting := lacks_for_album(case):
         first = wanting[0]
         patience = HOUR_MS if first.proof in _SOON else DAY_MS
+        if case.behind:
+            patience = cases.patience_ms(asset, facts.now)
         return Wait(facts.now + patience, f"it is not put into {facts.album}: {first.why}")
     return Act(f"put {asset.name} into the album {facts.album} in iCloud")
 

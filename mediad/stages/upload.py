@@ -40,7 +40,8 @@ class Facts:
 async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
     known = await cases.from_journal(assets, io)
     now = io.clock.now()
-    plain = [_plain(a, c, now) for a, c in zip(assets, known, strict=True)]
+    kept = [await _keeper(a, c, io) for a, c in zip(assets, known, strict=True)]
+    plain = [_plain(a, c, k, now) for a, c, k in zip(assets, known, kept, strict=True)]
     places = [[f.rendition.place] if f.rendition else [] for f in plain]
     read = await lots.read_back(io.files, places)
     marks = await lots.spread(io.cloud.fingerprints, places)
@@ -49,10 +50,12 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
-    if facts.case is None:
-        return Done(Evidence("not from iCloud", facts.now), State.UPLOADED)
-    if facts.refused:
-        return Done(Evidence("refused by name", facts.now, note=facts.refused), State.UPLOADED)
+    if facts.case is not None and facts.case.behind:
+        due = facts.now + cases.patience_ms(asset, facts.now)
+        return Wait(due, f"it is not sent yet: {facts.case.behind}")
+    if facts.case is None or facts.refused:
+        kind = "refused by name" if facts.case else "not from iCloud"
+        return Done(Evidence(kind, facts.now, note=facts.refused), State.UPLOADED)
     if facts.there is not None and facts.there.is_deleted:
         note = "the smaller version was deleted in iCloud by somebody: it is not sent again"
         return Done(Evidence("lookup", facts.now, note=note), State.UPLOADED)
@@ -66,24 +69,34 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
 async def act(
     assets: Sequence[Asset], facts: Sequence[Facts], io: Ports
 ) -> Sequence[Evidence | MediadError | None]:
-    return [await _alone(a, f, io) for a, f in zip(assets, facts, strict=True)]
+    """Photos of the same bytes share what stands for them."""
+    sent: dict[str, Remote] = {}
+    return [await _alone(a, f, sent, io) for a, f in zip(assets, facts, strict=True)]
 
 
 # -- what is seen -------------------------------------------------------------------------------
 
 
-def _plain(asset: Asset, case: Case | None, now: int) -> Facts:
-    if case is None:
-        return Facts(now)
-    rendition = _rendition(asset)
+async def _keeper(asset: Asset, case: Case | None, io: Ports) -> Asset:
+    """Whose smaller version it is: of a duplicate, the keeper's."""
+    found = await io.ledger.keeper(asset.id) if case and asset.keeper is not None else None
+    return found.asset if found else asset
+
+
+def _plain(asset: Asset, case: Case | None, keeper: Asset, now: int) -> Facts:
+    if case is None or case.behind:
+        return Facts(now, case)
+    rendition = _rendition(asset, keeper)
     if why := _unfit(asset, case, rendition):
         return Facts(now, case, why)
     return Facts(now, case, rendition=rendition)
 
 
-def _rendition(asset: Asset) -> Rendition | None:
-    mine = asset.originals[0].id
-    return next((r for r in reversed(asset.renditions) if r.original == mine), None)
+def _rendition(asset: Asset, keeper: Asset) -> Rendition | None:
+    """Of the same bytes: a keeper may have others beside them."""
+    bytes_of_it = asset.originals[0].digest
+    mine = {o.id for o in keeper.originals if o.digest == bytes_of_it is not None}
+    return next((r for r in reversed(keeper.renditions) if r.original in mine), None)
 
 
 def _unfit(asset: Asset, case: Case, rendition: Rendition | None) -> str:
@@ -137,9 +150,12 @@ async def _listed(ref: CloudRef, fingerprint: str, io: Ports) -> Remote | None:
     return found if is_it else None
 
 
-async def _alone(asset: Asset, facts: Facts, io: Ports) -> Evidence | MediadError | None:
+async def _alone(
+    asset: Asset, facts: Facts, sent: dict[str, Remote], io: Ports
+) -> Evidence | MediadError | None:
     try:
-        there = facts.there or await _sent(asset, facts, io)
+        there = facts.there or sent.get(facts.fingerprint) or await _sent(asset, facts, io)
+        sent[facts.fingerprint] = there
         if facts.case is not None:
             heart = facts.case.row.remote.is_favourite
             await io.cloud.tag(there.ref, favourite=heart, albums=facts.albums)

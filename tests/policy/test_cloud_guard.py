@@ -63,7 +63,9 @@ def copy(site: Site, key: str, digest: Digest, original: int = 1) -> Copy:
 
 def held(file: RemoteFile, digest: Digest) -> Held:
     kept = (copy(Site.ARCHIVE, file.name, digest),)
-    return Held(file, digest, kept, kept, (file.fingerprint,), is_on_phone=True)
+    return Held(
+        file, digest, kept, kept, (file.fingerprint,), is_on_phone=True, holders=(AssetId(1),)
+    )
 
 
 HELD = (held(FILES[0], STILL), held(FILES[1], MOVIE))
@@ -169,6 +171,7 @@ WITHOUT: list[tuple[Proof, Callable[[Case], Case]]] = [
     (Proof.MATCHED, second(fingerprints=("AYmovie", "AYother"))),
     (Proof.COPIES, rules(min_copies=2)),
     (Proof.ON_PHONE, second(is_on_phone=False)),
+    (Proof.KEEPER, case(behind="its keeper is not through its lanes")),
     (Proof.TWINS, twin(())),
     (Proof.TWINS, twin((replace(held(TWIN_FILE, STILL), fresh=()),))),
     (Proof.TWINS, twin((replace(held(TWIN_FILE, STILL), fingerprints=()),))),
@@ -180,6 +183,13 @@ def test_with_every_proof_it_may_go_and_the_warrant_names_it_as_it_was_looked_up
     warrant = warrant_for_cloud(GOOD)
     assert (warrant.ref, warrant.change_tag) == (REF, "t1")
     assert warrant.evidence == tuple(c for h in HELD for c in h.fresh)
+    assert (warrant.assets, warrant.keepers) == ((1,), ())
+
+
+def test_the_warrant_for_a_duplicate_names_it_and_its_keeper() -> None:
+    kept = tuple(replace(h, holders=(AssetId(1), AssetId(5))) for h in HELD)
+    warrant = warrant_for_cloud(replace(GOOD, held=kept))
+    assert (warrant.assets, warrant.keepers) == ((1,), (5,))
 
 
 def test_every_proof_is_tried() -> None:

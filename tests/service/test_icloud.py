@@ -360,7 +360,7 @@ async def test_why_not_says_when_its_turn_came_while_deletion_was_off(tmp_path: 
     assert "[delete] enabled = false" in doc["turn"]
 
 
-async def test_why_not_says_that_the_turn_of_a_duplicate_never_comes(tmp_path: Path) -> None:
+async def test_why_not_says_what_a_duplicate_waits_for(tmp_path: Path) -> None:
     async with a_world(tmp_path, ARMED, is_working=False) as w:
         first = await taken(w, "a.jpg", b"a")
         await archived(w, first, b"a")
@@ -369,8 +369,10 @@ async def test_why_not_says_that_the_turn_of_a_duplicate_never_comes(tmp_path: P
         same = Evidence("read", 1, identity=digest_of(b"a"), keeper=first)
         await go(w, again, S.DOWNLOADED, "hash", S.DUPLICATE, same)
         doc = await w.service.why_not_delete("again.jpg")
-    assert "its turn never comes" in doc["turn"]
-    assert f"asset {first}" in doc["turn"]
+    assert "under way" in doc["turn"]
+    [keeper] = [r for r in doc["reasons"] if r["proof"].startswith("what it is a duplicate of")]
+    assert not keeper["holds"]
+    assert f"asset {first}" in keeper["why"]
 
 
 async def test_why_not_reads_the_archive_afresh(tmp_path: Path) -> None:

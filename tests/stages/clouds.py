@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from mediad.model import AssetId, CloudRef, Resource
+from mediad.model import AssetId, CloudRef, Evidence, OriginalId, Place, Rendition, Resource, Site
 from mediad.policy import selftest
 from mediad.stages import archive, batch, delete, mark, place, sort, upload, verify
 from mediad.stages.verdict import Stage
 from mediad.state import State
+from mediad.testing.files import digest_of
 from tests.stages.world import LINKED, TAKE, World, world
 
 DAY_S = 86_400.0
+SMALL = b"jpeg at=0 small"
 TO_SAFETY: tuple[Stage[Any], ...] = (
     *TAKE, batch.STAGE, place.STAGE, verify.STAGE, archive.STAGE, sort.STAGE,
 )  # fmt: skip
@@ -53,6 +55,19 @@ async def live_at_home(w: World) -> tuple[CloudRef, AssetId]:
     asset = await w.bring(ref)
     await w.run(*TO_SAFETY)
     return ref, asset
+
+
+async def shrunk(
+    w: World, asset: AssetId, name: str = "IMG_1.jpg", content: bytes = SMALL
+) -> Place:
+    """There is a smaller version of it in the library."""
+    place = w.files.drop(Site.LIBRARY, f"2024/07/small/{name}", content)
+    original = (await w.asset(asset)).originals[0].id
+    made = Rendition(
+        OriginalId(original), "photo-jpegli-q88/1", place, digest_of(content), len(content)
+    )
+    await w.journal.witness([(asset, Evidence("made", w.clock.now(), renditions=(made,)))])
+    return place
 
 
 async def in_album(w: World, name: str = "IMG_1.HEIC", /, **said: Any) -> tuple[CloudRef, AssetId]:

@@ -8,10 +8,7 @@ from mediad.errors import NeedsOperator, Retryable
 from mediad.model import (
     AssetId,
     CloudRef,
-    Evidence,
-    OriginalId,
     Place,
-    Rendition,
     Resource,
     Site,
     SiteKey,
@@ -21,26 +18,20 @@ from mediad.stages.verdict import Act, Refuse, Wait
 from mediad.state import State
 from mediad.testing import Killed, Power
 from mediad.testing.cloud import fingerprint_of
-from mediad.testing.files import digest_of
-from tests.stages.clouds import DAY_S, TO_SAFETY, album, at_home, cloudy, live_at_home
+from tests.stages.clouds import (
+    DAY_S,
+    SMALL,
+    TO_SAFETY,
+    album,
+    at_home,
+    cloudy,
+    live_at_home,
+    shrunk,
+)
 from tests.stages.world import World
 
 AT = State.CLOUD_DUE
 ON = {"upload": {"enabled": True}}
-SMALL = b"jpeg at=0 small"
-
-
-async def shrunk(
-    w: World, asset: AssetId, name: str = "IMG_1.jpg", content: bytes = SMALL
-) -> Place:
-    """There is a smaller version of it in the library."""
-    place = w.files.drop(Site.LIBRARY, f"2024/07/small/{name}", content)
-    original = (await w.asset(asset)).originals[0].id
-    made = Rendition(
-        OriginalId(original), "photo-jpegli-q88/1", place, digest_of(content), len(content)
-    )
-    await w.journal.witness([(asset, Evidence("made", w.clock.now(), renditions=(made,)))])
-    return place
 
 
 async def ready(w: World, **said: bool) -> tuple[CloudRef, AssetId]:
