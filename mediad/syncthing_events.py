@@ -142,8 +142,8 @@ class Stream:
         """Before the next poll: what happens meanwhile is told as one, and what goes wrong is not asked on and on."""
         wrong = max(self._rough, self._failed)
         wrong_s = min(2.0 ** min(wrong - 1, 30), LONGEST_PAUSE_S) if wrong else 0.0
-        if pause_s := max(least_s, wrong_s):
-            await self._clock.sleep(pause_s)
+        # After a quiet poll it is no time at all, but says to whoever watches that we get on.
+        await self._clock.sleep(max(least_s, wrong_s))
 
     async def _next(self) -> News:
         if self._is_cut:

@@ -212,9 +212,9 @@ async def healthz(_: Service, __: Ask) -> Reply:
 
 
 async def readyz(service: Service, _: Ask) -> Reply:
-    is_ready = await service.is_ready()
-    code = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return Reply({"ready": is_ready, "state": service.phase}, code)
+    why = await service.unready()
+    code = HTTPStatus.SERVICE_UNAVAILABLE if why else HTTPStatus.OK
+    return Reply({"ready": not why, "state": service.phase, "why": why}, code)
 
 
 _LIMIT = Field("limit", "integer", "at most so many", least=1)

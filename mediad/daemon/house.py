@@ -5,8 +5,9 @@ What then runs in it is life.py's.
 """
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ from mediad.adapters.leftovers import files_in
 from mediad.adapters.roots import Enrolment, Roots
 from mediad.config import ConfigFaults, Fault, Loaded, Settings, load
 from mediad.daemon.line import CloudLine, Line
-from mediad.daemon.liveness import Liveness
+from mediad.daemon.liveness import LIMIT_S, Liveness
 from mediad.daemon.rules import Rules, mark, needs_restart, pools_of
 from mediad.daemon.supervisor import Supervisor
 from mediad.engine import Engine
@@ -42,6 +43,7 @@ from mediad.service.answers import FindingDoc
 from mediad.service.doctor import finding
 from mediad.stages.registry import STAGES
 from mediad.state import State
+from mediad.syncthing_events import POLL_S
 from mediad.watchers import incoming, orphans
 from mediad.watchers.icloud import CloudWatch
 from mediad.watchers.mounts import Watch
@@ -53,6 +55,11 @@ FOLDERS: Final = (
     Site.INCOMING, Site.SPOOL, Site.PHONE, Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE,
 )  # fmt: skip
 CONFIG_LOOK_S: Final = 2.0
+SLOW_ANSWERS: Final = (
+    10  # of Syncthing, between two moments at which the watch of the phone says that it gets on
+)
+# One question of iCloud's watch may be a thousand albums, or stand behind a large upload of somebody else.
+SLOW_CLOUD_S: Final = 1800.0
 PREFLIGHT_S: Final = 3.0
 GIVING_BACK: Final = (State.CLOUD_DUE, State.UPLOADED, State.MARKED)
 
@@ -119,14 +126,15 @@ class House:
         self._ports = self._new_ports()
         self.engine = Engine(journal, STAGES, self.ports, self.problems)
         self.engine.set_pools(pools)
+        self.liveness = Liveness(clock, self.engine.stuck)
         self.phone_watch = PhoneWatch(
-            self.engine, self.problems, journal, self.ports,
+            self.engine, self.problems, journal, self._beating("watch of the phone", self._slow_phone),
             source=self.line.reached, hear=self.line.hear,
         )  # fmt: skip
         self.cloud_watch = CloudWatch(
-            self.engine, self.problems, journal, self.ports, refresh=self.cloud_line.refresh
-        )
-        self.liveness = Liveness(clock, self.engine.stuck)
+            self.engine, self.problems, journal, self._beating("watch of iCloud", lambda: SLOW_CLOUD_S),
+            refresh=self.cloud_line.refresh,
+        )  # fmt: skip
         self.watch = Watch(
             self.engine, self.problems, self.roots, self.liveness.heart("watch of the folders"),
             room=self.files.room_at, prove=journal.prove,
@@ -137,6 +145,15 @@ class House:
 
     def ports(self) -> Ports:
         return self._ports
+
+    def _beating(self, name: str, limit: Callable[[], float]) -> Callable[[], Ports]:
+        """The ports for a loop: their clock is its heart."""
+        heart = self.liveness.heart(name, limit)
+        return lambda: replace(self._ports, clock=heart)
+
+    def _slow_phone(self) -> float:
+        """One poll, and the questions of one look, each as slow as is allowed."""
+        return POLL_S + SLOW_ANSWERS * self.rules.settings.syncthing.timeout_seconds + LIMIT_S
 
     def _new_ports(self) -> Ports:
         return Ports(

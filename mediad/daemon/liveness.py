@@ -2,18 +2,18 @@
 Is every loop of the daemon still getting on? systemd's watchdog is fed only while the answer is yes.
 
 A loop sleeps through its own clock, which is a heart: what it says before it sleeps tells when it must be back. Work
-between two sleeps has a limit; a loop that keeps to none of it is late, is named in `status` and in the log, and ends
-with the daemon when the watchdog bites. What blocks the event loop needs no heart: then nobody feeds at all.
+between two sleeps has a limit, and long work says between its pieces, by a sleep of no length, that it gets on. A loop
+that keeps to none of it is late, is named in `status` and in the log, and ends with the daemon when the watchdog bites.
+What blocks the event loop needs no heart: then nobody feeds at all.
 """
 
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
 
 from mediad.daemon.supervisor import Supervisor
-from mediad.policy.problems import Problem, Problems
+from mediad.policy.problems import STALLED, Problem, Problems
 from mediad.ports import Clock
 
 log = structlog.get_logger()
@@ -22,24 +22,24 @@ LIMIT_S: Final = (
     120.0  # the longest piece of work between two sleeps: many times what any is known to take
 )
 LOOK_S: Final = 10.0
-CODE: Final = "daemon.stalled"
 
 
 class Heart:
-    """ports.Clock for one loop. To sleep is to promise when one is back."""
+    """ports.Clock for one loop. To sleep is to promise when one is back; nobody expects back who sleeps for ever."""
 
     def __init__(self, clock: Clock, limit: Callable[[], float]) -> None:
         self._clock = clock
         self._limit = limit
-        self._due = math.inf  # until somebody watches
+        self._due: float | None = None  # nothing is promised yet
 
     @property
     def is_late(self) -> bool:
-        return self._clock.monotonic() > self._due
+        return self._due is not None and self._clock.monotonic() > self._due
 
     def begin(self) -> None:
-        """From now on it counts."""
-        self._due = min(self._due, self._clock.monotonic() + self._limit())
+        """From now on it counts, whether it has ever slept or not."""
+        if self._due is None:
+            self._due = self._clock.monotonic() + self._limit()
 
     def now(self) -> int:
         return self._clock.now()
@@ -92,15 +92,15 @@ class Liveness:
         while True:
             late = self.late()
             if not late:
-                problems.clear(CODE)
+                problems.clear(STALLED)
                 if supervisor.watchdog_s:
                     supervisor.tell("WATCHDOG=1")
             elif problems.report(_problem(late, self._clock.now())):
-                log.error(CODE, loops=late)
+                log.error(STALLED, loops=late)
             await self._clock.sleep(pause)
 
 
 def _problem(late: Sequence[str], now: int) -> Problem:
     what = f"{', '.join(late)}: has not got on for minutes; no file is harmed by that, and what depends on it waits"
     remedy = "as a service mediad is restarted by itself; else restart it, and send `mediactl diag`"
-    return Problem(CODE, what, now, remedy, subject=CODE)
+    return Problem(STALLED, what, now, remedy, subject=STALLED)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 LinkState: TypeAlias = Literal["up", "down", "off"]
+STALLED: Final = "daemon.stalled"  # a loop of the daemon does not get on; code and subject
 
 
 @dataclass(frozen=True, slots=True)

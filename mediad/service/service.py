@@ -12,6 +12,7 @@ import anyio.to_thread
 from mediad.errors import MediadError, Refused
 from mediad.journal import BY_HAND, Committed, Condition, Listed, Mark, Step
 from mediad.model import AssetId, Evidence, Site
+from mediad.policy.problems import STALLED
 from mediad.service import logs
 from mediad.service.answers import (
     AssetDoc,
@@ -116,13 +117,16 @@ class Service:
     async def stages(self) -> list[StageDoc]:
         return (await self.status())["workflow"]["stages"]
 
-    async def is_ready(self) -> bool:
-        """The journal answers and work is taken."""
+    async def unready(self) -> list[str]:
+        """Why it cannot be relied on now; nothing: the journal answers, work is taken, and every loop gets on."""
+        why = [] if self.phase == "running" else [f"it is {self.phase}"]
         try:
             await self._journal.counts()
-        except MediadError:
-            return False
-        return self.phase == "running"
+        except MediadError as fault:
+            why.append(fault.what)
+        if stalled := self._parts.problems.about(STALLED):
+            why.append(stalled.message)
+        return why
 
     async def doctor(self) -> DoctorDoc:
         loaded = self._parts.loaded()

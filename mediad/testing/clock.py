@@ -1,5 +1,6 @@
 """Time in the hands of the test."""
 
+import math
 from dataclasses import dataclass, field
 
 import anyio
@@ -26,6 +27,8 @@ class StoppedClock:
         return self._since
 
     async def sleep(self, seconds: float) -> None:
+        if seconds == math.inf:
+            await anyio.sleep_forever()
         self.slept.append(seconds)
         self.advance(seconds)
         await anyio.lowlevel.checkpoint()

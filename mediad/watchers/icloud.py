@@ -5,6 +5,7 @@ An idle look costs one request, however large the library is. Whatever keeps us 
 remedy as long as it lasts, nobody is asked meanwhile more often than is wise, and when it is over the work goes on.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -40,7 +41,11 @@ _TRIED_AGAIN: Final = frozenset({SignInState.BACKING_OFF, SignInState.TERMS, Sig
 
 
 class CloudWatch:
-    """`refresh` asks Apple whether the session still holds (SignInDoor.refresh)."""
+    """
+    `refresh` asks Apple whether the session still holds (SignInDoor.refresh).
+
+    The clock of the ports is this loop's own: liveness.py sees by it that it gets on.
+    """
 
     def __init__(
         self,
@@ -79,12 +84,12 @@ class CloudWatch:
             self._new_rules = anyio.Event()
             self._rules = self._rules_now()
             self._begin()
-            if not self._rules.enabled:
-                self._forget()
-                await self._new_rules.wait()
-                continue
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._watch)
+                if self._rules.enabled:
+                    tasks.start_soon(self._watch)
+                else:
+                    self._forget()
+                    tasks.start_soon(self._clock.sleep, math.inf)  # nobody expects us back
                 await self._new_rules.wait()
                 tasks.cancel_scope.cancel()
 

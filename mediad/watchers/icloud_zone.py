@@ -98,6 +98,7 @@ class Reader:
         always = self._ports().clock.now() + WEEK_MS
         while refs := await self._journal.remotes_unseen(zone.name, always, AT_ONCE):
             await self._journal.cloud_page(zone, [], Delta(gone=tuple(refs)))
+            await self._gets_on()
         await self._journal.cloud_forget(zone.name)
 
     async def _read(self, row: ZoneRow, *, is_changed: bool) -> None:
@@ -189,6 +190,7 @@ class Reader:
         ]
         taken = await self._planned(zone, [*page.remotes, *moved], rows, page)
         made = await self._journal.cloud_page(zone, taken, page, token=token, listing=listing)
+        await self._gets_on()
         self._has_new_albums |= bool(page.albums and self._rules.albums)
         if made:
             log.info("icloud.found", zone=zone.name, new=len(made))
@@ -260,6 +262,7 @@ class Reader:
             after = ""
             while left := await self._journal.remotes_left(row.zone.name, after, AT_ONCE):
                 after = left[-1].remote.ref.record
+                await self._gets_on()
                 known = {r.remote.ref: r for r in left}
                 there = [r.remote for r in left if not r.is_gone]
                 taken = await self._planned(row.zone, there, known, Delta())
@@ -267,6 +270,10 @@ class Reader:
                 made = await self._journal.cloud_page(row.zone, other, Delta()) if other else []
                 if made:
                     self._found(len(made))
+
+    async def _gets_on(self) -> None:
+        """A page is done: whoever watches over this loop hears so. A library may take hours."""
+        await self._ports().clock.sleep(0)
 
     @property
     def _rules(self) -> ICloud:

@@ -58,7 +58,11 @@ _OF_NOTHING: Final = frozenset(
 
 
 class PhoneWatch:
-    """`source`: where events come from under the configuration in force. `hear` is told of the last event."""
+    """
+    `source`: where events come from under the configuration in force. `hear` is told of the last event.
+
+    The clock of the ports is asked for once, and is this loop's own: liveness.py sees by it that it gets on.
+    """
 
     def __init__(
         self,
@@ -103,12 +107,12 @@ class PhoneWatch:
             self._new_rules = anyio.Event()
             self._rules = self._rules_now()
             self._begin()
-            if self._rules.is_off:
-                self._forget()
-                await self._new_rules.wait()
-                continue
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._watch)
+                if self._rules.is_off:
+                    self._forget()
+                    tasks.start_soon(self._clock.sleep, math.inf)  # nobody expects us back
+                else:
+                    tasks.start_soon(self._watch)
                 await self._new_rules.wait()
                 tasks.cancel_scope.cancel()
 

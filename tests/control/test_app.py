@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from mediad.policy.problems import STALLED, Problem
 from tests.control.api import an_api
 
 PROBLEM = {"type", "title", "status", "detail", "code", "remedy"}
@@ -193,6 +194,21 @@ async def test_health_is_told_at_the_root_as_well(tmp_path: Path) -> None:
         for path in ("healthz", "readyz"):
             async with api.http.get(f"http://mediad/{path}") as answer:
                 assert answer.status == 200
+
+
+async def test_readyz_says_which_loop_does_not_get_on(tmp_path: Path) -> None:
+    async with an_api(tmp_path) as api:
+        problems = api.world.problems
+        problems.report(Problem(STALLED, "watch of the phone: has not got on", 1, "wait", STALLED))
+        status, doc, _ = await api.ask("GET", "/readyz")
+        assert (status, doc["ready"]) == (503, False)
+        assert doc["why"] == ["watch of the phone: has not got on"]
+        assert (await api.ask("GET", "/healthz"))[
+            0
+        ] == 200  # it answers: killing it is systemd's part
+        problems.clear(STALLED)
+        status, doc, _ = await api.ask("GET", "/readyz")
+        assert (status, doc["ready"], doc["why"]) == (200, True, [])
 
 
 async def test_a_wait_that_nobody_listens_to_ends(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """Guards the watchdog's food: given while every loop gets on, withheld from the moment that one does not."""
 
+import math
 import socket
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from mediad.config import load
+from mediad.daemon.house import open_house
 from mediad.daemon.liveness import LIMIT_S, Liveness
 from mediad.daemon.supervisor import Supervisor
 from mediad.policy.problems import Problems
@@ -155,6 +159,30 @@ async def test_a_loop_that_never_came_to_its_first_sleep_is_late_as_well(
         tasks.cancel_scope.cancel()
 
 
+async def test_of_the_loops_of_a_real_daemon_each_that_does_not_run_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ear: socket.socket
+) -> None:
+    clock = Hand()
+    monkeypatch.setattr("mediad.daemon.house.SystemClock", lambda: clock)
+    loaded = load(config_file=None, root=tmp_path, environ={})
+    async with (
+        open_house(loaded, tmp_path, supervisor(ear)) as house,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(house.cloud_watch.run)  # off, and so expected by nobody
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(house.liveness.feed, house.supervisor, house.problems)
+        await clock.until_slept(1)
+        assert meals(ear) == 1
+        clock.seconds += 24 * HOUR_S
+        await clock.until_slept(2)
+        assert meals(ear) == 0
+        [problem] = house.problems.now()
+        assert "watch of the folders, watch of the phone" in problem.message
+        assert "iCloud" not in problem.message
+        tasks.cancel_scope.cancel()
+
+
 class Hand(StoppedClock):
     """A clock whose sleepers wake when the test says so, and whose time the test alone moves."""
 
@@ -168,6 +196,8 @@ class Hand(StoppedClock):
         return self.seconds
 
     async def sleep(self, seconds: float) -> None:
+        if seconds == math.inf:
+            await anyio.sleep_forever()
         self.asked.append(seconds)
         await self._bell.wait()
 

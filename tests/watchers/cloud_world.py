@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from mediad.config import Settings
+from mediad.daemon.liveness import Liveness
 from mediad.engine import Engine
 from mediad.journal import Journal, Listed
 from mediad.model import CloudRef
@@ -38,9 +39,12 @@ class World:
 
     def new_watch(self) -> CloudWatch:
         """As after a restart."""
+        self.liveness = Liveness(self.clock, lambda _: ())
+        heart = self.liveness.heart("watch of iCloud")
         return CloudWatch(
-            self.engine, self.problems, self.journal, self.ports, refresh=self._refresh
-        )
+            self.engine, self.problems, self.journal, lambda: replace(self.ports(), clock=heart),
+            refresh=self._refresh,
+        )  # fmt: skip
 
     async def _refresh(self) -> SignIn:
         self.refreshed += 1

@@ -5,8 +5,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from mediad.daemon.liveness import LIMIT_S
 from mediad.errors import NeedsOperator, Retryable
-from mediad.ports import SignInState
+from mediad.ports import Delta, SignInState, Zone
+from mediad.testing.cloud import MemoryCloud
 from mediad.watchers.icloud import LONGEST_S, RECHECK_S, SESSION, TICK_S
 from tests.watchers.cloud_world import World, world
 
@@ -172,3 +174,62 @@ async def test_switched_off_it_asks_nobody_and_nothing_is_a_problem(tmp_path: Pa
             w.watch.wake()
             await w.until(lambda: w.cloud.calls["changed"] > 1)
             tasks.cancel_scope.cancel()
+
+
+async def test_pauses_of_hours_are_no_stalled_loop(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.cloud.fail("changed", *[throttled() for _ in range(6)])
+        late: list[str] = []
+
+        def is_over() -> bool:
+            late.extend(w.liveness.late())
+            return w.watch.looked_at is not None
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(w.watch.run)
+            await w.until(is_over)
+            tasks.cancel_scope.cancel()
+        assert late == []
+
+
+async def test_a_large_library_is_no_stalled_loop_and_a_question_that_never_ends_is_named(
+    tmp_path: Path,
+) -> None:
+    class Slow(MemoryCloud):
+        """Each page takes its time, and after so many no answer comes any more."""
+
+        page_s, pages, is_stuck = LIMIT_S - 1, 8, False
+
+        async def listing(self, zone: Zone, rank: int, *, hidden: bool = False) -> Delta:
+            w.clock.advance(self.page_s)
+            late.extend(w.liveness.late())
+            self.pages -= 1
+            if not self.pages:
+                self.is_stuck = True
+                await anyio.sleep_forever()
+            return await super().listing(zone, rank, hidden=hidden)
+
+    async with world(tmp_path) as w:
+        w.cloud = stuck = Slow(w.files, w.clock, page=2)
+        late: list[str] = []
+        for n in range(40):
+            w.photo(n)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(w.watch.run)
+            await w.until(lambda: stuck.is_stuck)
+            assert late == []
+            w.clock.advance(2)
+            assert w.liveness.late() == ["watch of iCloud"]
+            tasks.cancel_scope.cancel()
+
+
+async def test_nobody_expects_the_watch_while_icloud_is_off(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, anyio.create_task_group() as tasks:
+        tasks.start_soon(w.watch.run)
+        await w.until(lambda: w.watch.looked_at is not None)
+        w.configure(enabled=False)
+        w.watch.wake()
+        await anyio.wait_all_tasks_blocked()
+        w.clock.advance(86_400)
+        assert w.liveness.late() == []
+        tasks.cancel_scope.cancel()

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio.lowlevel
 import pytest
 
 from mediad.config import Settings
+from mediad.daemon.liveness import LIMIT_S, Liveness
 from mediad.errors import Bug, MediadError, NeedsOperator, Retryable
 from mediad.journal import Arrival, Park, Placed, Step
 from mediad.model import (
@@ -53,13 +54,21 @@ DOWN = Retryable("refused", code="syncthing.unreachable", remedy="start it", sit
 
 @dataclass
 class CountedPhone(MemoryPhone):
-    """The phone in memory, and how often it was asked what. `breaks`: a call that fails, whatever else works."""
+    """
+    The phone in memory, and how often it was asked what.
 
+    `breaks`: a call that fails, whatever else works. `slow_s`: how long each takes; `seen` is called after that.
+    """
+
+    slow_s: float = 0.0
+    seen: Callable[[], object] = tuple
     calls: Counter[str] = field(default_factory=Counter)
     breaks: dict[str, MediadError] = field(default_factory=dict)
 
     def _count(self, call: str) -> None:
         self.calls[call] += 1
+        cast("StoppedClock", self.clock).advance(self.slow_s)
+        self.seen()
         if call in self.breaks:
             raise self.breaks[call]
 
@@ -157,8 +166,11 @@ class Way:
         self.events = Events(w.clock, self.phone)
         self.heard: list[Heard] = []
         self.configure(**settings)
+        self.liveness = Liveness(w.clock, lambda _: ())
+        heart = self.liveness.heart("watch of the phone")
         self.watch = PhoneWatch(
-            w.engine, w.problems, w.journal, self.ports, source=lambda: self.events, hear=self.heard.append
+            w.engine, w.problems, w.journal, lambda: replace(self.ports(), clock=heart),
+            source=lambda: self.events, hear=self.heard.append,
         )  # fmt: skip
 
     def configure(self, **settings: Any) -> None:
@@ -271,6 +283,71 @@ async def way(
                 tasks.start_soon(it.watch.run)
             yield it
             tasks.cancel_scope.cancel()
+
+
+# -- does it get on ----------------------------------------------------------------------------------
+
+
+async def test_a_quiet_phone_and_a_syncthing_that_is_away_are_no_stalled_loop(
+    tmp_path: Path,
+) -> None:
+    async with way(tmp_path) as it:
+        await it.settled()
+        late: list[str] = []
+
+        def is_over() -> bool:
+            late.extend(it.liveness.late())
+            return it.clock.monotonic() >= end
+
+        for it.phone.faults in (None, DOWN):
+            end = it.clock.monotonic() + SET_UP_S + 100
+            await it.until(is_over)
+        assert late == []
+
+
+async def test_a_watch_whose_question_never_ends_is_named(tmp_path: Path) -> None:
+    async with way(tmp_path) as it:
+        await it.settled()  # a poll waits now, and this Syncthing will keep it for ever
+        it.clock.advance(LIMIT_S - 1)
+        assert it.liveness.late() == []
+        it.clock.advance(2)
+        assert it.liveness.late() == ["watch of the phone"]
+        it.events.announces()
+        await it.settled()
+        assert it.liveness.late() == []
+
+
+async def test_nobody_expects_the_watch_while_there_is_no_phone(tmp_path: Path) -> None:
+    async with way(tmp_path) as it:
+        await it.settled()
+        it.configure(syncthing={"url": ""})
+        it.watch.wake()
+        await anyio.wait_all_tasks_blocked()
+        it.clock.advance(DAY_S)
+        assert it.liveness.late() == []
+        it.configure()
+        it.events.is_idle = False
+        it.watch.wake()
+        await it.settled()
+        it.clock.advance(LIMIT_S + 1)
+        assert it.liveness.late() == ["watch of the phone"]
+
+
+async def test_a_long_sweep_tells_between_its_pages_that_it_gets_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phone_sweep, "PAGE", 2)
+    async with way(tmp_path, running=False) as it:
+        await it.place(20)
+        it.phone.fetch()
+        it.phone.free_all()
+        late: list[str] = []
+        it.phone.slow_s, it.phone.seen = LIMIT_S / 4, lambda: late.extend(it.liveness.late())
+        began = it.clock.monotonic()
+        await it.watch.ask()
+        assert it.phone.calls["indexed"] == 10
+        assert it.clock.monotonic() - began > 3 * LIMIT_S
+        assert late == []
 
 
 # -- the set-up -------------------------------------------------------------------------------------
