@@ -5,6 +5,7 @@ Nothing here changes a file. Only regular files are opened, never through a link
 """
 
 import errno
+import hashlib
 import os
 import stat
 import threading
@@ -37,6 +38,7 @@ class Reading(NamedTuple):
     digest: Digest
     method: str
     seen: os.stat_result
+    sha256: str = ""
 
 
 def open_regular(opener: Opener, flags: int = READ) -> tuple[int, os.stat_result]:
@@ -56,10 +58,17 @@ def kind_of(seen: os.stat_result) -> str:
 
 
 def digest_of(pieces: Iterable[memoryview]) -> Digest:
-    hasher = blake3()
+    return digests_of(pieces, sha256=False)[0]
+
+
+def digests_of(pieces: Iterable[memoryview], *, sha256: bool) -> tuple[Digest, str]:
+    """Of one reading: ours, and where it is wanted the one that every system has a tool for."""
+    hasher, other = blake3(), hashlib.sha256() if sha256 else None
     for piece in pieces:
         hasher.update(piece)
-    return Digest(hasher.hexdigest())
+        if other is not None:
+            other.update(piece)
+    return Digest(hasher.hexdigest()), other.hexdigest() if other else ""
 
 
 def read_cached(opener: Opener) -> Digest:
@@ -71,17 +80,30 @@ def read_cached(opener: Opener) -> Digest:
         os.close(fd)
 
 
-def read_medium(opener: Opener, fs: int, *, is_synced: bool = False) -> Reading:
-    """What the medium gives back. Dirty pages cannot be dropped, so they are written out before."""
+def read_medium(
+    opener: Opener,
+    fs: int,
+    *,
+    is_synced: bool = False,
+    past_cache: bool = False,
+    sha256: bool = False,
+) -> Reading:
+    """
+    What the medium gives back. Dirty pages cannot be dropped, so they are written out before.
+
+    `past_cache`: by O_DIRECT wherever that can be, so that the page cache keeps what others want of it.
+    """
     fd, seen = open_regular(opener)
     try:
         if not is_synced:
             _written_out(fd)
-        reading = _direct(opener, seen) if fs in syscalls.DEAF else None
+        is_direct = past_cache or fs in syscalls.DEAF
+        reading = _direct(opener, seen, sha256=sha256) if is_direct else None
         if reading is None:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
             method = "dontneed" if fs in syscalls.EVICTS else "reread"
-            reading = Reading(digest_of(syscalls.chunks(fd)), method, seen)
+            digest, other = digests_of(syscalls.chunks(fd), sha256=sha256)
+            reading = Reading(digest, method, seen, other)
         if is_changed(seen, os.fstat(fd)):
             raise Retryable(
                 "the file changed while it was read; it is read again later", code="io.changing"
@@ -100,7 +122,7 @@ def _written_out(fd: int) -> None:
         os.fsync(fd)  # no such call on this file system
 
 
-def _direct(opener: Opener, seen: os.stat_result) -> Reading | None:
+def _direct(opener: Opener, seen: os.stat_result, *, sha256: bool) -> Reading | None:
     """None: this file system has no O_DIRECT after all."""
     try:
         fd = opener(READ | os.O_DIRECT)
@@ -109,7 +131,9 @@ def _direct(opener: Opener, seen: os.stat_result) -> Reading | None:
             return None
         raise
     try:
-        return Reading(digest_of(syscalls.direct_chunks(fd, seen.st_size)), "o_direct", seen)
+        pieces = syscalls.direct_chunks(fd, seen.st_size)
+        digest, other = digests_of(pieces, sha256=sha256)
+        return Reading(digest, "o_direct", seen, other)
     except OSError as error:
         if error.errno == errno.EINVAL:
             return None
@@ -224,6 +248,7 @@ def sighting(
         digest=reading.digest if reading else None,
         method=reading.method if reading else "",
         what=kind_of(seen),
+        sha256=reading.sha256 if reading else "",
     )
 
 
@@ -243,4 +268,18 @@ def read_back(root: Root, key: str, witness: Witness) -> Sighting | None:
         reading = read_medium(lambda flags: root.open(key, flags), root.fs)
         if root.site is Site.SPOOL:
             witness.remember(reading.seen, reading.digest, reading.method)
+    return sighting(reading.seen, reading=reading)
+
+
+def reread(root: Root, key: str, *, sha256: bool) -> Sighting | None:
+    """The digest from the medium and from nowhere else, after everybody else's work."""
+    seen = stat_of(root, key)
+    if seen is None:
+        return None
+    if not stat.S_ISREG(seen.st_mode):
+        return sighting(seen)
+    with syscalls.unhurried():
+        reading = read_medium(
+            lambda flags: root.open(key, flags), root.fs, past_cache=True, sha256=sha256
+        )
     return sighting(reading.seen, reading=reading)

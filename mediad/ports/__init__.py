@@ -128,6 +128,7 @@ class Sighting:
     digest: Digest | None = None  # only from `read_back`
     method: str = ""  # how the medium was read: o_direct, dontneed, reread
     what: str = "file"  # file, folder, symlink, fifo, socket, device
+    sha256: str = ""  # only from `reread`, and only if asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,16 @@ class Files(Protocol):
 
         A place that this process itself wrote and read back in the last minutes is answered from that reading, as
         long as the same inode with the same size and mtime is still there under the name.
+        """
+        ...
+
+    async def reread(
+        self, places: Sequence[Place], *, sha256: bool = False
+    ) -> Sequence[Sighting | MediadError | None]:
+        """
+        As `read_back`, and from the medium whoever read it lately: nothing is answered from memory.
+
+        After everybody else's work where the disk knows of such an order. `sha256`: with that digest as well.
         """
         ...
 

@@ -1,5 +1,6 @@
 """The folders in memory: the promises of ports.Files without a disk."""
 
+import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -53,6 +54,8 @@ class MemoryFiles:
     disks: dict[Site, str] = field(
         default_factory=dict
     )  # sites on another file system than the rest
+    unreadable: set[Place] = field(default_factory=set)  # a bad sector
+    reread_bytes: int = 0
     spoils: dict[Site, bytes] = field(default_factory=dict)  # what a site makes of a sample
     removed: list[Place] = field(default_factory=list)
     pruned: int = 0  # how often that was asked for
@@ -74,6 +77,11 @@ class MemoryFiles:
 
     async def read_back(self, places: Sequence[Place]) -> Sequence[Sighting | MediadError | None]:
         return [self._read(place) for place in places]
+
+    async def reread(
+        self, places: Sequence[Place], *, sha256: bool = False
+    ) -> Sequence[Sighting | MediadError | None]:
+        return [self._reread(place, sha256=sha256) for place in places]
 
     async def copy(self, puts: Sequence[Put]) -> Sequence[MediadError | None]:
         return [self._tried(put, self._copy) for put in puts]
@@ -155,7 +163,17 @@ class MemoryFiles:
         seen = self._sighted(place)
         if not isinstance(seen, Sighting) or not seen.is_regular:
             return seen
+        if place in self.unreadable:
+            return Retryable(f"{place.site}/{place.key} cannot be read", code="io.error")
         return replace(seen, digest=self.files[place].digest, unchanged_since=0, method="reread")
+
+    def _reread(self, place: Place, *, sha256: bool) -> Sighting | MediadError | None:
+        seen = self._read(place)
+        if not isinstance(seen, Sighting) or not seen.is_regular:
+            return seen
+        content = self.files[place].content
+        self.reread_bytes += len(content)
+        return replace(seen, sha256=hashlib.sha256(content).hexdigest()) if sha256 else seen
 
     def _tried(self, put: Put, work: Callable[[Put], None]) -> MediadError | None:
         for place in (put.source, put.target):

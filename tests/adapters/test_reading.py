@@ -1,6 +1,9 @@
 """Guards that a digest is what the medium holds, and that the witness is believed only for exactly that file."""
 
+import hashlib
 import os
+import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,31 @@ def test_every_way_of_reading_gives_the_same_digest(tmp_path: Path, size: int, f
     assert read.digest == digest_of(content)
     ways = {syscalls.EXT: {"dontneed"}, syscalls.TMPFS: {"o_direct", "reread"}, 0: {"reread"}}
     assert read.method in ways[fs]
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, (1 << 20) + 5])
+def test_past_the_cache_both_digests_come_of_one_reading(tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    read = read_medium(opener_of(path), syscalls.EXT, past_cache=True, sha256=True)
+    assert (read.digest, read.sha256) == (digest_of(content), hashlib.sha256(content).hexdigest())
+    assert read.method in {"o_direct", "dontneed"}
+
+
+def test_unhurried_reading_is_over_when_it_is_over() -> None:
+    """The thread goes back into a pool, where somebody else's work must not be slow for our sake."""
+    before = ionice()
+    with syscalls.unhurried():
+        assert ionice().startswith("idle")
+    assert ionice() == before
+
+
+def ionice() -> str:
+    done = subprocess.run(
+        ["ionice", "-p", str(threading.get_native_id())], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def test_the_witness_is_believed_for_that_very_file_and_not_for_long(tmp_path: Path) -> None:

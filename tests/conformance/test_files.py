@@ -1,5 +1,6 @@
 """Guards the promises of ports.Files: the folders for real and the folders in memory keep the same ones."""
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,6 +187,26 @@ async def test_a_move_onto_the_same_bytes_leaves_one(world: World) -> None:
     target = world.drop(Site.DUPLICATES, "a.jpg", b"picture")
     assert await world.files.move([put(source, target, b"picture")]) == [None]
     assert (world.read(source), world.read(target)) == (None, b"picture")
+
+
+async def test_rereading_tells_the_bytes_and_the_other_digest_only_if_asked(world: World) -> None:
+    place = world.drop(Site.ARCHIVE, "2024/a.jpg", b"picture")
+    places = [place, at(Site.ARCHIVE, "none.jpg")]
+    plain, nothing = await world.files.reread(places)
+    both, _ = await world.files.reread(places, sha256=True)
+    assert (seen(plain).digest, seen(plain).sha256, nothing) == (digest_of(b"picture"), "", None)
+    assert (seen(both).digest, seen(both).size) == (digest_of(b"picture"), 7)
+    assert seen(both).sha256 == hashlib.sha256(b"picture").hexdigest()
+
+
+async def test_rereading_an_unplugged_site_is_a_fault_and_no_missing_file(world: World) -> None:
+    """DL5: what is out of reach is never gone."""
+    place = world.drop(Site.ARCHIVE, "a.jpg", b"picture")
+    assert seen((await world.files.reread([place]))[0]).digest == digest_of(b"picture")
+    world.unplug(Site.ARCHIVE)
+    [answer] = await world.files.reread([place])
+    assert isinstance(answer, NeedsOperator)
+    assert answer.site == Site.ARCHIVE
 
 
 async def test_read_back_tells_the_bytes(world: World) -> None:
