@@ -7,6 +7,7 @@ reboots, and is gone with it.
 
 import hashlib
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
-SUITE: Final = "bookworm"
+SUITE: Final = platform.freedesktop_os_release().get(
+    "VERSION_CODENAME", ""
+)  # the package is for the Debian of here
 # What a fresh Debian has, what mediad depends on and recommends, and what tests it there: so that no box fetches it.
 PACKAGES: Final = (
     "systemd", "systemd-sysv", "dbus", "libnss-systemd", "procps", "iproute2", "acl",
@@ -31,26 +34,50 @@ _ENVIRON: Final = {
 }  # fmt: skip
 
 
+# What a box is made of, tried in namespaces of its own: mounts, layers, a process tree, a control group.
+PROBE: Final = """
+set -e
+mount -t tmpfs probe "$1"; mkdir "$1/low" "$1/up" "$1/work" "$1/both"
+mount -t overlay probe -o "lowerdir=$1/low,upperdir=$1/up,workdir=$1/work" "$1/both"
+umount -R /sys/fs/cgroup 2>/dev/null || true
+mkdir -p /sys/fs/cgroup; mount -t cgroup2 probe /sys/fs/cgroup
+"""
+
+
 def missing() -> str:
     """Why there can be no box on this machine; "" when there can."""
     if os.geteuid() != 0:
         return "boxes need root"
+    if platform.freedesktop_os_release().get("ID") != "debian":
+        return "boxes are made of the Debian that the package is built on, and this is none"
     tools = [t for t in ("systemd-nspawn", "mmdebstrap", "nsenter") if shutil.which(t) is None]
     if tools:
         return f"{', '.join(tools)} missing: apt install systemd-container mmdebstrap"
     with tempfile.TemporaryDirectory() as point:
-        tried = subprocess.run(
-            ["unshare", "-m", "mount", "-t", "tmpfs", "none", point],
-            capture_output=True,
-            check=False,
-        )
-    return "" if tried.returncode == 0 else f"nothing can be mounted here: {tried.stderr.decode()}"
+        namespaces = ["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork"]
+        tried = _tried(*namespaces, "sh", "-c", PROBE, "probe", point)
+    if tried:
+        return f"this machine lets nobody make a container: {tried}"
+    update = ("apt-get", "-qq", "update", "-o", "APT::Update::Error-Mode=any")
+    if not _tree().exists() and (tried := _tried(*update)):
+        return f"no Debian mirror answers, and no box was made before: {tried}"
+    return ""
+
+
+def _tried(*command: str) -> str:
+    """What went wrong; "" when nothing did."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.stderr.strip() or f"status {done.returncode}") if done.returncode else ""
+
+
+def _tree() -> Path:
+    key = hashlib.sha256(" ".join((SUITE, *PACKAGES)).encode()).hexdigest()[:12]
+    return CACHE / f"{SUITE}-{key}"
 
 
 def tree() -> Path:
     """The Debian that boxes start from; made once, which takes a minute."""
-    key = hashlib.sha256(" ".join((SUITE, *PACKAGES)).encode()).hexdigest()[:12]
-    made = CACHE / f"{SUITE}-{key}"
+    made = _tree()
     if not made.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE, prefix=".making-") as part:
@@ -181,3 +208,7 @@ class Box:
         return self.run(
             "journalctl", "-u", "mediad", "--no-pager", "-n", str(lines), "-o", "cat", check=False
         ).stdout
+
+
+if __name__ == "__main__":
+    print(missing())  # noqa: T201 - read by scripts/try_package.sh
