@@ -45,6 +45,7 @@ class Settings(Section):
     upload: outside.Upload = section()
     delete: outside.Delete = section()
     clean: sections.Clean = section()
+    scrub: sections.Scrub = section()
     safety: sections.Safety = section()
     journal: sections.JournalSection = section()
     pools: sections.Pools = section()

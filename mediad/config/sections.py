@@ -234,6 +234,35 @@ class Clean(Section):
     )
 
 
+class Scrub(Section):
+    """Reading every copy again, past the page cache, before anybody needs it."""
+
+    enabled: Flag = setting(
+        "Read all copies again and again, and heal what has rotted from another proved copy.",
+        default=True,
+    )
+    cycle_days: Days = setting(
+        "Every copy is read whole at least this often, as far as minutes_per_day allows.",
+        default=30.0,
+        unit="days",
+        gt=0,
+    )
+    minutes_per_day: Minutes = setting(
+        "At most so much reading a day. `mediactl status` says when the whole will have been read with it.",
+        default=60.0, unit="minutes", gt=0, le=1440,
+    )  # fmt: skip
+    bytes_per_day: Bytes = setting(
+        "At most so many bytes a day; 0: as many as the minutes allow.", default=0, unit="bytes",
+        shown="0", ge=0,
+    )  # fmt: skip
+    begin_hour: Count = setting(
+        "It reads from this hour on, by the clock on the wall.", default=1, ge=0, le=23
+    )
+    end_hour: Count = setting(
+        "It reads until this hour; the same as begin_hour: all day.", default=6, ge=0, le=24
+    )
+
+
 class Safety(Section):
     """What stands between a mistake and your photographs."""
 

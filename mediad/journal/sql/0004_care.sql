@@ -6,7 +6,7 @@
 
 ALTER TABLE copy ADD COLUMN read_at INTEGER;
 ALTER TABLE copy ADD COLUMN read_how TEXT;
-CREATE INDEX copy_stale ON copy (max(verified_at, coalesce(read_at, 0))) WHERE site <> 'phone';
+CREATE INDEX copy_stale ON copy (coalesce(read_at, verified_at)) WHERE site <> 'phone';
 
 ALTER TABLE rendition ADD COLUMN read_at INTEGER;
 ALTER TABLE rendition ADD COLUMN read_how TEXT;
@@ -40,3 +40,7 @@ CREATE TABLE scrub_day (
   bytes INTEGER NOT NULL,
   copies INTEGER NOT NULL
 ) STRICT;
+
+-- shelf: where a person's undo wants this original to lie in the library again; '': where its date says
+
+ALTER TABLE original ADD COLUMN shelf ANY NOT NULL DEFAULT '';
