@@ -136,16 +136,29 @@ class Engine:
         self.wake()
 
     async def is_idle(self, *, retries_count: bool = True, waits_count: bool = True) -> bool:
-        """Nothing runs, and nothing is ready that could run now. A wait for a later hour is not work."""
+        """Nothing runs, and nothing could run now. A wait for a later hour is not work; one that is over is."""
         if self._is_busy():
             return False
         counts = await self._journal.counts()
-        # What has started meanwhile may have paused its own stage.
-        return not self._is_busy() and not any(
+        if any(
             n and self._is_work(State(state), mark, retries_count=retries_count)
             for (state, mark), n in counts.standing.items()
             if waits_count or mark is not Mark.WAITING
-        )
+        ):
+            return False
+        if waits_count and await self._is_any_due():
+            return False
+        return not self._is_busy()  # what has started meanwhile may have paused its own stage
+
+    async def _is_any_due(self) -> bool:
+        now = self._ports().clock.now()
+        for desk in self._desks.values():
+            if desk.closed or not self._may_run(desk.stage):
+                continue
+            due = await self._journal.next_due(desk.stage.at)
+            if due is not None and due <= now:
+                return True
+        return False
 
     def _is_busy(self) -> bool:
         return any(desk.busy for desk in self._desks.values())

@@ -369,6 +369,27 @@ async def test_an_arrival_that_settles_soon_is_work_and_a_wait_for_a_later_hour_
         assert archive.looks == ["a.jpg"]
 
 
+async def test_a_wait_that_is_over_is_work(tmp_path: Path) -> None:
+    """A nightly `--once` must not end before it has cleaned what may go since noon."""
+    archive = Play("archive", State.ARCHIVE_DUE, State.ARCHIVED)
+    async with world(tmp_path, archive) as w:
+        archive.rule = lambda _, __: Wait(w.clock.now() + 1_000, "for a second")
+        [asset] = await w.drop("a.jpg")
+        for step in (
+            Transition(State.SEEN, "settle", State.SETTLED),
+            Transition(State.SETTLED, "hash", State.HASHED),
+        ):
+            await w.journal.record([Step(asset, step, Evidence("by hand", 1))])
+        await until_marked(w, Mark.WAITING)
+        await w.idle()
+        w.clock.advance(2)
+        assert not await w.engine.is_idle()
+        assert await w.engine.is_idle(waits_count=False)
+        w.engine.wake()
+        await w.idle()
+        assert archive.looks == ["a.jpg", "a.jpg"]
+
+
 async def until_marked(w: World, mark: Mark) -> None:
     with anyio.fail_after(SOON_S):
         while mark not in {m for _, m in (await w.journal.counts()).standing}:
