@@ -32,6 +32,10 @@ async def sms(service: Service, _: Ask) -> Reply:
     return Reply(await service.icloud.sms())
 
 
+async def key(service: Service, _: Ask) -> Reply:
+    return Reply(await service.icloud.key())
+
+
 async def logout(service: Service, _: Ask) -> Reply:
     return Reply(await service.icloud.logout())
 
@@ -65,6 +69,7 @@ CLOUD_ROUTES: Final = (
         Field("code", "string", "six digits", is_required=True),
     )),
     Route("POST", "/icloud/sms", sms, "Have the code sent by SMS", SignInDoc),
+    Route("POST", "/icloud/key", key, "Wait a minute for a security key to be touched, where mediad runs", SignInDoc),
     Route("POST", "/icloud/logout", logout, "End the session", SignInDoc),
     Route("GET", "/icloud/completeness", completeness,
           "Month by kind: what iCloud says, what the journal has, what is proved; and what is missing, with its reason",

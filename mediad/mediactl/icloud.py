@@ -18,6 +18,7 @@ TRIES: Final = 3
 PAGE: Final = 500
 READY: Final = "ready"
 NEED_CODE: Final = "need-code"
+SECURITY_KEY: Final = "security-key"
 _COUNTS: Final = (
     "listed", "fetched", "waiting", "filtered", "unsupported", "gone", "marked", "deleted", "recoverable",
 )  # fmt: skip
@@ -26,7 +27,7 @@ _COUNTS: Final = (
 def icloud(client: Client, words: argparse.Namespace) -> int:
     action: str = words.action or "status"
     return {
-        "status": _status, "login": _login, "code": _code, "sms": _sms, "logout": _logout,
+        "status": _status, "login": _login, "code": _code, "sms": _sms, "key": _key, "logout": _logout,
         "completeness": _completeness, "undelete": _undelete,
     }[action](client, words)  # fmt: skip
 
@@ -44,8 +45,8 @@ def _login(client: Client, words: argparse.Namespace) -> int:
     elif not status["has_password"]:
         body["password"] = _asked(status)
     doc = client.post("/icloud/login", body, timeout=PATIENCE_S)
-    if doc["sign_in"] == NEED_CODE and not words.json and sys.stdin.isatty():
-        doc = _ask_for_code(client, doc)
+    if doc["sign_in"] in {NEED_CODE, SECURITY_KEY} and not words.json and sys.stdin.isatty():
+        doc = _ask_for_proof(client, doc)
     return _told(words, doc)
 
 
@@ -62,27 +63,56 @@ def _asked(status: Mapping[str, Any]) -> str:
     return getpass(f"password{account} (empty: the session that still holds): ", sys.stderr)
 
 
-def _ask_for_code(client: Client, doc: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Until there is a session, nothing is typed, or Apple wants something else than a code."""
+def _ask_for_proof(client: Client, doc: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Until there is a session, nothing is typed, or Apple wants something else than a code or a key."""
     for _ in range(TRIES):
         complain(clean(doc["message"]))
-        sys.stderr.write("code (sms: have one sent; empty: later): ")
+        sys.stderr.write(_question(doc))
         sys.stderr.flush()
         typed = sys.stdin.readline().strip()
         if not typed:
             return doc
         try:
-            if typed.lower() == "sms":
-                doc = client.post("/icloud/sms", timeout=PATIENCE_S)
-            else:
-                doc = client.post("/icloud/mfa", {"code": typed}, timeout=PATIENCE_S)
+            doc = _proved(client, doc, typed)
         except Trouble as trouble:
-            if trouble.code != USAGE:
+            if trouble.code != USAGE and typed.lower() != "key":
                 raise
             complain(clean(trouble.what))
-        if doc["sign_in"] != NEED_CODE:
+            if trouble.remedy:
+                complain(f"  remedy: {clean(trouble.remedy)}")
+        if doc["sign_in"] not in {NEED_CODE, SECURITY_KEY}:
             return doc
     return doc
+
+
+def _question(doc: Mapping[str, Any]) -> str:
+    key = "key: touch a security key at the machine where mediad runs; " if doc["keys"] else ""
+    if not doc["code_by"]:
+        return f"security key ({key}empty: later): "
+    return f"code ({key}sms: have one sent; empty: later): "
+
+
+def _proved(client: Client, doc: Mapping[str, Any], typed: str) -> Mapping[str, Any]:
+    word = typed.lower()
+    if word == "key":
+        _blinking(doc)
+    path, body = (f"/icloud/{word}", None) if word in {"sms", "key"} else ("/icloud/mfa", {"code": typed})  # fmt: skip
+    proved: Mapping[str, Any] = client.post(path, body, timeout=PATIENCE_S)
+    return proved
+
+
+def _blinking(doc: Mapping[str, Any]) -> None:
+    names = ", ".join(clean(name) for name in doc["keys"])
+    complain(
+        f"plug it into the machine where mediad runs, and touch it when it blinks, within a minute: {names}"
+    )
+
+
+def _key(client: Client, words: argparse.Namespace) -> int:
+    status = client.get("/icloud")
+    if status["keys"] and not words.json:
+        _blinking(status)
+    return _told(words, client.post("/icloud/key", timeout=PATIENCE_S))
 
 
 def _code(client: Client, words: argparse.Namespace) -> int:

@@ -64,7 +64,7 @@ def google(p: argparse.ArgumentParser) -> None:
 
 def icloud(p: argparse.ArgumentParser) -> None:
     actions = p.add_subparsers(
-        dest="action", metavar="login|code|sms|status|logout|completeness|undelete"
+        dest="action", metavar="login|code|sms|key|status|logout|completeness|undelete"
     )
     login = sub_action(
         actions, "login", "sign in: asks for the password, then for the code", "icloud login"
@@ -84,6 +84,7 @@ def icloud(p: argparse.ArgumentParser) -> None:
     undelete.add_argument("assets", metavar="ID|NAME", nargs="+")
     rest = (
         ("sms", "have the code sent by SMS"),
+        ("key", "touch a security key, plugged in where mediad runs"),
         ("status", "how it stands (also without a word)"),
         ("logout", "end the session"),
         ("completeness", "month by month: what iCloud has, what is proved here, what is missing and why"),

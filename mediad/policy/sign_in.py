@@ -66,8 +66,8 @@ _SAID: Final[Mapping[SignInState, Words]] = {
     ),
     SignInState.SECURITY_KEY: Words(
         "icloud.security_key",
-        "the account's second factor is a security key, and Apple sends no code for it",
-        f"remove the security keys from the account, then {_LOGIN}; or take an account with codes",
+        "Apple wants a security key of the account to be touched",
+        "have the key at the machine where mediad runs, then: mediactl icloud key",
     ),
 }  # fmt: skip
 

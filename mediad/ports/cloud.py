@@ -27,14 +27,20 @@ class SignInState(StrEnum):
     TERMS = "terms"  # Apple wants its terms accepted on icloud.com
     PROTECTED = "protected"  # Advanced Data Protection, or access on the web is off
     WRONG_DOMAIN = "wrong-domain"  # the account lives in mainland China, or does not
-    SECURITY_KEY = "security-key"
+    SECURITY_KEY = (
+        "security-key"  # waits for one to be touched where mediad runs: `mediactl icloud key`
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
     state: SignInState
     account: str = ""  # the Apple Account, shortened for showing: "a…@example.com"
-    code_by: str = ""  # need-code: trusted-device, sms, existing; "" else
+    # need-code, and security-key where a code does as well: trusted-device, sms, existing; "" else
+    code_by: str = ""
+    keys: tuple[
+        str, ...
+    ] = ()  # names of the security keys that Apple takes; "?": one without a name
     until: int | None = None  # UTC ms: when it is tried again, or when the wait for a code ends
     trust_expires_at: int | None = None  # UTC ms: when Apple will want a code again
     message: str = ""
@@ -217,6 +223,14 @@ class SignInDoor(Protocol):
     async def code(self, code: str) -> SignIn: ...
 
     async def sms(self) -> SignIn: ...
+
+    async def key(self) -> SignIn:
+        """
+        Wait a minute for one of the account's security keys to be plugged in here and touched.
+
+        Raises icloud.key_… for what went wrong with it; then the sign-in stands where it stood.
+        """
+        ...
 
     async def logout(self) -> SignIn: ...
 

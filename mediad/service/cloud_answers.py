@@ -12,7 +12,8 @@ class SignInDoc(TypedDict):
 
     sign_in: str  # signed-out, busy, need-code, ready, backing-off, wrong-password, locked, terms, protected …
     account: str  # shortened: "a…@example.com"
-    code_by: str | None  # need-code: trusted-device, sms, existing
+    code_by: str | None  # where a code is taken: trusted-device, sms, existing
+    keys: list[str]  # the security keys that are taken; "?": one without a name
     until: str | None  # when it is tried again, or when the wait for a code ends
     trust_expires_at: str | None  # when Apple will want a code again
     message: str

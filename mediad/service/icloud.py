@@ -13,7 +13,7 @@ from mediad.config import Settings
 from mediad.errors import MediadError, Refused
 from mediad.journal import CloudCounts, Listed
 from mediad.model import Asset, AssetId, CloudRef, Evidence, Remote, RemoteFact
-from mediad.policy.sign_in import words_of
+from mediad.policy.sign_in import DAY_MS, days_left, words_of
 from mediad.ports import SignIn, SignInDoor, SignInState
 from mediad.service.answers import FindingDoc
 from mediad.service.cloud_answers import (
@@ -92,6 +92,15 @@ class CloudDesk:
     async def completeness(self, cursor: str, limit: int) -> CompletenessDoc:
         return await completeness(self._parts.journal, cursor, limit)
 
+    def trust_left_s(self) -> float | None:
+        """Until Apple wants a code again, below 0 when that is over; None: iCloud is off, or nobody can tell."""
+        parts = self._parts
+        if not parts.loaded().settings.icloud.enabled:
+            return None
+        ports = parts.ports()
+        left = days_left(ports.cloud.sign_in(), ports.clock.now())
+        return None if left is None else left * DAY_MS / 1000
+
     async def findings(self) -> list[FindingDoc]:
         """For the doctor: nothing while iCloud is off."""
         parts = self._parts
@@ -128,6 +137,12 @@ class CloudDesk:
         door = self._door()
         async with self._signing:
             return self._signed(await door.sms())
+
+    async def key(self) -> SignInDoc:
+        """Returns when a key was touched; raises when none was, within a minute."""
+        door = self._door()
+        async with self._signing:
+            return self._signed(await door.key())
 
     async def logout(self) -> SignInDoc:
         door = self._door()
@@ -244,6 +259,7 @@ def sign_in_doc(sign_in: SignIn) -> SignInDoc:
         "sign_in": sign_in.state.value,
         "account": sign_in.account,
         "code_by": sign_in.code_by or None,
+        "keys": list(sign_in.keys),
         "until": None if sign_in.until is None else iso(sign_in.until),
         "trust_expires_at": maybe_iso(sign_in.trust_expires_at),
         "message": words.message,
@@ -253,6 +269,6 @@ def sign_in_doc(sign_in: SignIn) -> SignInDoc:
 
 def _nobody(why: str) -> SignInDoc:
     return {
-        "sign_in": SignInState.SIGNED_OUT.value, "account": "", "code_by": None, "until": None,
+        "sign_in": SignInState.SIGNED_OUT.value, "account": "", "code_by": None, "keys": [], "until": None,
         "trust_expires_at": None, "message": f"iCloud is off: {why}", "remedy": HOW_ON,
     }  # fmt: skip

@@ -73,6 +73,7 @@ _shtab_mediactl_icloud_commands() {
   local _commands=(
     code:'give the code of the second factor'
     completeness:'month by month: what iCloud has, what is proved here, what is missing and why'
+    key:'touch a security key, plugged in where mediad runs'
     login:'sign in: asks for the password, then for the code'
     logout:'end the session'
     sms:'have the code sent by SMS'
@@ -166,7 +167,7 @@ _shtab_mediactl_config_check_defaults_added=0
 _shtab_mediactl_config_set_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[one JSON document]"
-  ":KEY:(archive.enabled archive.template clean.after_hours clean.enabled compress.enabled compress.min_saving compress.photo.encoder compress.photo.heavy_quality compress.photo.light_quality compress.photo.medium_quality compress.video.codec compress.video.heavy_crf compress.video.light_crf compress.video.medium_crf dedup.enabled dedup.keep_days delete.cooloff_days delete.enabled delete.keep_favourites delete.min_age_days delete.mode delete.per_day delete.percent_per_day folders.bridge folders.duplicates folders.icloud_delete folders.incoming folders.library folders.nas_archive folders.pixel_sync folders.processing folders.quarantine folders.state folders.step_names icloud.album icloud.albums icloud.at_once icloud.days icloud.days_by icloud.domain icloud.enabled icloud.favourites_only icloud.gateway icloud.hidden icloud.password icloud.password_command icloud.password_file icloud.poll_minutes icloud.username icloud.zones ingest.group_seconds ingest.max_megapixels ingest.polling ingest.rescan_minutes ingest.settle_seconds journal.backup_hours journal.backup_keep log.file log.file_bytes log.format log.level metrics.enabled mirror.dsn mirror.dsn_file notify.urls notify.urls_file phone.allow_parallel phone.batch_by phone.batch_bytes phone.batch_files phone.batch_wait_seconds phone.enabled phone.patience_hours phone.release phone.send pools.copy pools.hash pools.photo pools.video root safety.armed safety.min_copies safety.reserve shutdown_seconds sort.enabled sort.template syncthing.api_key syncthing.api_key_file syncthing.ca_file syncthing.device_id syncthing.folder_id syncthing.phone_api_key syncthing.phone_api_key_file syncthing.phone_ca_file syncthing.phone_url syncthing.sweep_seconds syncthing.timeout_seconds syncthing.url upload.enabled web.listen web.token web.token_file workflow.halt_on_error workflow.joins workflow.preset workflow.retries workflow.retry_longest_minutes workflow.retry_seconds)"
+  ":KEY:(archive.enabled archive.template clean.after_hours clean.enabled compress.enabled compress.min_saving compress.photo.encoder compress.photo.heavy_quality compress.photo.light_quality compress.photo.medium_quality compress.video.codec compress.video.heavy_crf compress.video.light_crf compress.video.medium_crf dedup.enabled dedup.keep_days delete.cooloff_days delete.enabled delete.keep_favourites delete.min_age_days delete.mode delete.per_day delete.percent_per_day folders.bridge folders.duplicates folders.icloud_delete folders.incoming folders.library folders.nas_archive folders.pixel_sync folders.processing folders.quarantine folders.state folders.step_names icloud.album icloud.albums icloud.at_once icloud.days icloud.days_by icloud.domain icloud.enabled icloud.favourites_only icloud.gateway icloud.hidden icloud.password icloud.password_command icloud.password_file icloud.poll_minutes icloud.username icloud.zones ingest.group_seconds ingest.max_megapixels ingest.polling ingest.rescan_minutes ingest.settle_seconds journal.backup_hours journal.backup_keep log.file log.file_bytes log.format log.level metrics.enabled mirror.dsn mirror.dsn_file notify.urls notify.urls_file phone.allow_parallel phone.batch_by phone.batch_bytes phone.batch_files phone.batch_wait_seconds phone.enabled phone.patience_hours phone.release phone.send pools.copy pools.hash pools.photo pools.video root safety.armed safety.min_copies safety.reserve scrub.begin_hour scrub.bytes_per_day scrub.cycle_days scrub.enabled scrub.end_hour scrub.minutes_per_day shutdown_seconds sort.enabled sort.template syncthing.api_key syncthing.api_key_file syncthing.ca_file syncthing.device_id syncthing.folder_id syncthing.phone_api_key syncthing.phone_api_key_file syncthing.phone_ca_file syncthing.phone_url syncthing.sweep_seconds syncthing.timeout_seconds syncthing.url upload.enabled web.listen web.token web.token_file workflow.halt_on_error workflow.joins workflow.preset workflow.retries workflow.retry_longest_minutes workflow.retry_seconds)"
   ":- reads it from standard input, as a secret must be:"
 )
 
@@ -282,6 +283,14 @@ _shtab_mediactl_icloud_completeness_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mediactl_icloud_completeness_defaults_added=0
+
+_shtab_mediactl_icloud_key_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_icloud_key_defaults_added=0
 
 _shtab_mediactl_icloud_login_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -670,6 +679,7 @@ _shtab_mediactl_icloud() {
       case $line[1] in
         code) _arguments -C -s $_shtab_mediactl_icloud_code_options ;;
         completeness) _arguments -C -s $_shtab_mediactl_icloud_completeness_options ;;
+        key) _arguments -C -s $_shtab_mediactl_icloud_key_options ;;
         login) _arguments -C -s $_shtab_mediactl_icloud_login_options ;;
         logout) _arguments -C -s $_shtab_mediactl_icloud_logout_options ;;
         sms) _arguments -C -s $_shtab_mediactl_icloud_sms_options ;;

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mediad.adapters.icloud import ICloud
+from mediad.adapters.icloud.security_key import Ring
 from mediad.config import Settings
 from mediad.model import CloudRef, Remote, RemoteFile, Site
 from mediad.ports import Fetch, SignInState, Zone
@@ -27,6 +28,7 @@ class Stand:
     folders: Folders
     person: Person
     words: dict[str, object]
+    ring: Ring = field(default_factory=Ring)
 
     @property
     def account(self) -> Account:
@@ -44,6 +46,7 @@ class Stand:
             folders.files(),
             lambda place: folders.paths[place.site] / place.key,
             lambda: self.root / "state" / "icloud",
+            self.ring,
         )
 
     @asynccontextmanager

@@ -21,6 +21,7 @@ async def test_every_document_has_exactly_its_keys(tmp_path: Path) -> None:
             ("POST", "/icloud/login", None, "SignInDoc"),
             ("POST", "/icloud/mfa", {"code": "123456"}, "SignInDoc"),
             ("POST", "/icloud/sms", None, "SignInDoc"),
+            ("POST", "/icloud/key", None, "SignInDoc"),
             ("GET", "/icloud/completeness", None, "CompletenessDoc"),
             ("POST", "/icloud/undelete", {"assets": [1]}, "UndeletedDoc"),
             ("POST", "/selftest", None, "SelfTestedDoc"),
@@ -63,7 +64,7 @@ async def test_while_icloud_is_off_questions_are_answered_and_orders_refused(
         assert not (await api.ask("GET", "/icloud/completeness"))[1]["complete"]
         for path, body in (
             ("/icloud/login", {}), ("/icloud/mfa", {"code": "123456"}), ("/icloud/sms", {}),
-            ("/icloud/logout", {}),
+            ("/icloud/key", {}), ("/icloud/logout", {}),
         ):  # fmt: skip
             status, doc, _ = await api.ask("POST", path, body)
             assert (status, doc["code"]) == (409, "link.off")

@@ -12,7 +12,7 @@ from mediad.model import Site
 from mediad.ports import SignIn, SignInState
 from tests.mediactl.typed import Terminal, a_terminal, type_in
 from tests.service.cloud_lane import ARMED, ON, archived, deleted, marked, taken
-from tests.service.scripted_door import NEED_CODE, SIGNED_OUT, ScriptedDoor
+from tests.service.scripted_door import NEED_CODE, SIGNED_OUT, WANTS_KEY, ScriptedDoor
 
 SECRET = "correct horse battery staple"  # noqa: S105 - a test's
 Keyboard = Callable[..., None]
@@ -92,6 +92,38 @@ async def test_nothing_typed_leaves_the_code_for_later(tmp_path: Path, keyboard:
         later = await t.type("icloud", "code", "123456")
     assert (said.code, later.code) == (1, 0)
     assert "remedy: mediactl icloud code CODE" in said.out
+
+
+async def test_a_security_key_is_asked_for_by_name_and_may_be_touched_again(
+    tmp_path: Path, keyboard: Keyboard
+) -> None:
+    late = NeedsOperator("not touched in time", code="icloud.key_untouched", remedy="touch it")
+    async with a_lane(tmp_path) as (t, door):
+        door.answers.extend([WANTS_KEY, late])
+        keyboard("key", "key")
+        said = await t.type("icloud", "login")
+    assert said.code == 0
+    assert door.given == [("login", SECRET), ("key", None), ("key", None)]
+    assert "touch it when it blinks, within a minute: yellow key" in said.err
+    assert "not touched in time" in said.err
+    assert "remedy: touch it" in said.err
+
+
+async def test_a_key_can_be_touched_later(tmp_path: Path, keyboard: Keyboard) -> None:
+    missing = NeedsOperator("no key", code="icloud.key_missing", remedy="plug it in there")
+    async with a_lane(tmp_path) as (t, door):
+        door.answers.extend([WANTS_KEY, missing])
+        keyboard("")
+        said = await t.type("icloud", "login")
+        none = await t.type("icloud", "key")
+        later = await t.type("icloud", "key")
+    assert said.code == 1
+    assert "mediactl icloud key" in said.out
+    assert "sms" not in said.err, "there is no code to send"
+    assert none.code == 1
+    assert "plug it in there" in none.err
+    assert "yellow key" in later.err
+    assert later.code == 0
 
 
 async def test_wrong_codes_end_after_three(tmp_path: Path, keyboard: Keyboard) -> None:

@@ -8,6 +8,7 @@ from mediad.ports import SignIn, SignInState
 from mediad.testing.cloud import READY, MemoryCloud
 
 NEED_CODE = SignIn(SignInState.NEED_CODE, "m…@example.com", code_by="trusted-device", until=None)
+WANTS_KEY = SignIn(SignInState.SECURITY_KEY, "m…@example.com", keys=("yellow key",))
 SIGNED_OUT = SignIn(SignInState.SIGNED_OUT)
 
 
@@ -27,6 +28,9 @@ class ScriptedDoor:
 
     async def sms(self) -> SignIn:
         return self._next("sms", None)
+
+    async def key(self) -> SignIn:
+        return self._next("key", None)
 
     async def logout(self) -> SignIn:
         self.answers.appendleft(SIGNED_OUT)

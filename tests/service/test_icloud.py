@@ -38,6 +38,7 @@ async def test_off_is_said_to_be_off_with_the_way_to_switch_it_on(tmp_path: Path
         assert doc["counts"]["listed"] == 0
         for order in (
             w.service.icloud.sms(),
+            w.service.icloud.key(),
             w.service.icloud.login("x"),
             w.service.icloud.logout(),
         ):

@@ -4,9 +4,11 @@ from asyncio import to_thread
 from pathlib import Path
 
 import pytest
+from pyicloud import PyiCloudService
 from pyicloud.exceptions import (
     PyiCloudAcceptTermsException,
     PyiCloudAccountLockedException,
+    PyiCloudAPIResponseException,
     PyiCloudFailedLoginException,
     PyiCloudNoTrustedNumberAvailable,
 )
@@ -14,6 +16,7 @@ from pyicloud.exceptions import (
 from mediad.testing.clock import StoppedClock
 from mediad.testing.icloud import FakeICloud
 from mediad.testing.icloud.account import Obstacle
+from tests.adapters.soft_key import SoftKey
 from tests.testing.pyicloud_here import service, signed_in
 
 
@@ -148,13 +151,49 @@ async def test_an_account_of_mainland_china_names_its_domain(
 
 
 async def test_a_security_key_is_asked_for_by_name(icloud: FakeICloud, tmp_path: Path) -> None:
-    icloud.account.security_keys = ("Blue key",)
+    key = SoftKey("Blue key")
+    icloud.account.security_keys = (key.registered(),)
     api = service(icloud.address, tmp_path)
     await to_thread(api.authenticate)
     assert api.two_factor_delivery_method == "security_key"
     assert api.security_key_names == ["Blue key"]
     with pytest.raises(PyiCloudNoTrustedNumberAvailable):
         api._request_sms_2fa_code()
+    assert not await to_thread(api.validate_2fa_code, icloud.account.device_code)
+    await to_thread(api.confirm_security_key, key)
+    assert api.is_trusted_session
+
+
+async def signed_by(key: SoftKey, icloud: FakeICloud, folder: Path) -> PyiCloudService:
+    """Password given, and what the key signed sent."""
+    api = service(icloud.address, folder)
+    await to_thread(api.authenticate)
+    await to_thread(api.confirm_security_key, key)
+    return api
+
+
+async def test_only_the_secret_of_a_registered_key_signs_in(
+    icloud: FakeICloud, tmp_path: Path
+) -> None:
+    key = SoftKey()
+    icloud.account.security_keys = (key.registered(),)
+    with pytest.raises(PyiCloudAPIResponseException):
+        await signed_by(SoftKey(handle=key.handle), icloud, tmp_path)
+    assert (await signed_by(key, icloud, tmp_path)).is_trusted_session
+
+
+async def test_what_a_key_signed_is_good_once_and_in_time(
+    icloud: FakeICloud, clock: StoppedClock, tmp_path: Path
+) -> None:
+    key = SoftKey()
+    icloud.account.security_keys = (key.registered(),)
+    api = service(icloud.address, tmp_path)
+    await to_thread(api.authenticate)
+    clock.advance(601)
+    for _ in range(2):
+        with pytest.raises(PyiCloudAPIResponseException):
+            await to_thread(api.confirm_security_key, key)
+        clock.advance(-601)
 
 
 async def test_signing_out_ends_the_session(icloud: FakeICloud, tmp_path: Path) -> None:

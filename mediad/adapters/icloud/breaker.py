@@ -4,8 +4,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+from mediad.adapters.icloud.faults import THROTTLED, UNREACHABLE
+from mediad.adapters.icloud.faults import fault as fault_of
 from mediad.errors import Retryable
 
 MINUTE: Final = 60.0
@@ -34,6 +36,7 @@ PAUSES: Final = {
     (Part.PHOTOS, "icloud.unreachable"): Pause(3, MINUTE / 2, 15 * MINUTE),
 }
 LONGEST_S: Final = 24 * HOUR  # of what the other side asks for
+_MEANINGS: Final = {meaning.code: meaning for meaning in (THROTTLED, UNREACHABLE)}
 
 
 @dataclass(slots=True)
@@ -44,10 +47,13 @@ class _Held:
 
 
 class Breaker:
-    """Shared by the thread of questions and the loop of downloads."""
+    """Shared by the thread of questions and the loop of downloads. `changed`: is told when there is more to keep."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float], changed: Callable[[], None] = lambda: None
+    ) -> None:
         self._monotonic = monotonic
+        self._changed = changed
         self._held = {part: _Held() for part in Part}
         self._lock = threading.Lock()
 
@@ -61,6 +67,11 @@ class Breaker:
 
     def failed(self, part: Part, fault: Retryable) -> Retryable:
         """The same fault, with how long to wait in it once it is time to wait."""
+        told = self._counted(part, fault)
+        self._changed()
+        return told
+
+    def _counted(self, part: Part, fault: Retryable) -> Retryable:
         with self._lock:
             held = self._held[part]
             pause = PAUSES.get((part, fault.code))
@@ -82,11 +93,58 @@ class Breaker:
 
     def fine(self, part: Part) -> None:
         with self._lock:
-            self._held[part] = _Held()
+            was, self._held[part] = self._held[part], _Held()
+        if was.failures:
+            self._changed()
+
+    def reason(self, part: Part) -> Retryable | None:
+        """What `check` would raise."""
+        try:
+            self.check(part)
+        except Retryable as found:
+            return found
+        return None
+
+    # -- over a restart -------------------------------------------------------------------------------
+
+    def noted(self, now: int) -> dict[str, Any]:
+        """What a restart must not forget, by the wall's clock (UTC ms): the other one begins anew with each machine."""
+        with self._lock:
+            at = self._monotonic()
+            return {
+                part.value: {
+                    "failures": held.failures,
+                    "code": held.fault.code,
+                    "until": now + round(max(held.until - at, 0.0) * 1000),
+                }
+                for part, held in self._held.items()
+                if held.fault is not None and held.failures
+            }
+
+    def recall(self, words: dict[str, Any], now: int) -> None:
+        """What cannot be read is as if it had never been; after a day without a failure the next is the first."""
+        with self._lock:
+            for part in Part:
+                held = _recalled(words.get(part.value), now, self._monotonic())
+                if held is not None:
+                    self._held[part] = held
 
     def left_s(self, part: Part) -> float:
         with self._lock:
             return max(self._held[part].until - self._monotonic(), 0.0)
+
+
+def _recalled(words: object, now: int, at: float) -> _Held | None:
+    told = words if isinstance(words, dict) else {}
+    failures, until = told.get("failures"), told.get("until")
+    meaning = _MEANINGS.get(str(told.get("code")))
+    if not isinstance(failures, int) or not isinstance(until, int) or meaning is None:
+        return None
+    left_s = min((until - now) / 1000, LONGEST_S)  # a clock that was wrong pauses nobody for ever
+    if failures < 1 or left_s < -LONGEST_S:
+        return None
+    known = fault_of(meaning)
+    return _Held(failures, at + left_s, known) if isinstance(known, Retryable) else None
 
 
 def _again(fault: Retryable, after_s: float) -> Retryable:

@@ -13,6 +13,7 @@ from mediad.adapters.icloud.download import Downloader
 from mediad.adapters.icloud.faults import ANSWER, NO_FILE, NOT_FOUND, fault
 from mediad.adapters.icloud.fingerprint import fingerprint_of_file
 from mediad.adapters.icloud.records import Location, Page, Raw
+from mediad.adapters.icloud.security_key import Ring
 from mediad.adapters.icloud.session import Account
 from mediad.adapters.icloud.sign_in import Door
 from mediad.config import Settings
@@ -49,13 +50,14 @@ class ICloud:
         files: DurableFiles,
         path_of: Callable[[Place], Path],
         folder: Callable[[], Path],
+        ring: Ring | None = None,
     ) -> None:
         """`folder`: where the session is kept, such as state/icloud; made if it is missing, for mediad alone."""
         self._settings = settings
         self._files = files
         self._path_of = path_of
         self._folder = folder
-        self.door = Door(settings, clock, self._account)
+        self.door = Door(settings, clock, self._account, ring or Ring())
         self._kit = CloudKit(self.door.ask)
         self._downloads = Downloader(settings, clock, files, self.door.breaker, self._locate)
         self._places = _Remembered()

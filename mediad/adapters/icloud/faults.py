@@ -6,7 +6,7 @@ account. Faults of the whole link carry the site; those of one asset do not, so 
 """
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 import aiohttp
@@ -68,8 +68,43 @@ WRONG_DOMAIN: Final = Meaning(
 )  # fmt: skip
 SECURITY_KEY: Final = Meaning(
     NeedsOperator, "icloud.security_key",
-    f"the account can only be signed in to with a security key, which no daemon can touch; {_WAITS}",
-    "remove the security keys from the account to use it with mediad, or leave icloud.enabled off",
+    f"Apple wants a security key of the account to be touched; {_WAITS}",
+    "have the key at the machine where mediad runs, then `mediactl icloud key`",
+)  # fmt: skip
+OR_A_CODE: Final = (
+    "; a code does as well: `mediactl icloud code 123456`, or first `mediactl icloud sms`"
+)
+KEY_MISSING: Final = Meaning(
+    NeedsOperator, "icloud.key_missing",
+    f"no security key was plugged into the machine where mediad runs, or it was pulled out again; {_WAITS}",
+    "plug the key in there, not into the computer that you type on, then `mediactl icloud key`",
+)  # fmt: skip
+KEY_FORBIDDEN: Final = Meaning(
+    NeedsOperator, "icloud.key_forbidden",
+    f"a security key is plugged in, and mediad may not use it: its device belongs to others, or the service's sandbox"
+    f" hides it; {_WAITS}",
+    "let mediad's user open it, as docs/icloud.md says under \"A security key\" (a udev rule, and for the service"
+    " security-key.conf of the drop-ins), then `mediactl icloud key`",
+)  # fmt: skip
+KEY_UNTOUCHED: Final = Meaning(
+    NeedsOperator, "icloud.key_untouched",
+    f"the security key was not touched in time, and nothing was sent to Apple; {_WAITS}",
+    "run `mediactl icloud key` again, and touch the key when it blinks",
+)  # fmt: skip
+KEY_WRONG: Final = Meaning(
+    NeedsOperator, "icloud.key_wrong",
+    f"the security key that is plugged in is none of the account's, and nothing was sent to Apple; {_WAITS}",
+    "plug in one of those that `mediactl icloud` names, then `mediactl icloud key`",
+)  # fmt: skip
+KEY_UNUSABLE: Final = Meaning(
+    NeedsOperator, "icloud.key_unusable",
+    f"the security key did not sign (one that always wants its PIN or a finger cannot be used here); {_WAITS}",
+    "take another key of the account, or switch that demand off in the key's own settings, then `mediactl icloud key`",
+)  # fmt: skip
+KEY_REFUSED: Final = Meaning(
+    NeedsOperator, "icloud.key_refused",
+    f"Apple does not accept what the security key has signed, perhaps because it came too late; {_WAITS}",
+    _LOGIN,
 )  # fmt: skip
 THROTTLED: Final = Meaning(
     Retryable, "icloud.throttled",
@@ -183,6 +218,12 @@ BY_STATE: Final[Mapping[SignInState, Meaning]] = {
 }
 """Why iCloud cannot be asked, from where the sign-in stands. `ready` is no reason."""
 
+OF_KEYS: Final = frozenset(
+    meaning.code
+    for meaning in (KEY_MISSING, KEY_FORBIDDEN, KEY_UNTOUCHED, KEY_WRONG, KEY_UNUSABLE, KEY_REFUSED)
+)
+"""A security key that did not do: a person tries again, and the sign-in stands where it stood."""
+
 BY_CODE: Final[Mapping[str, Meaning]] = {
     "ACCESS_DENIED": DENIED,
     "ATOMIC_ERROR": CONFLICT,
@@ -214,6 +255,12 @@ def fault(meaning: Meaning, *, more: str = "", after_s: float | None = None) -> 
             says, code=meaning.code, remedy=meaning.remedy, site=site, after_s=after_s
         )
     return meaning.kind(says, code=meaning.code, remedy=meaning.remedy, site=site)
+
+
+def key_wanted(names: Iterable[str], *, takes_codes: bool) -> tuple[str, str]:
+    """What to say, and what to do, with the names that the keys have for Apple."""
+    wanted = fault(SECURITY_KEY, more=", ".join(name for name in names if name != "?"))
+    return wanted.what, wanted.remedy + (OR_A_CODE if takes_codes else "")
 
 
 def said(code: str, reason: str, *, after_s: float | None = None) -> MediadError:

@@ -10,10 +10,11 @@ import os
 from collections.abc import Callable
 from http.cookiejar import LoadError, LWPCookieJar
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _GOOD: Final = ".good"
 _TRIED: Final = "password-tried"
+_PAUSES: Final = "pauses"
 _MOST: Final = 4 << 20
 
 
@@ -23,6 +24,7 @@ class Kept:
     def __init__(self, folder: Path, account: str) -> None:
         stem = "".join(char for char in account if char.isalnum() or char == "_")
         self.folder = folder
+        self._standing = folder / f"{stem}.standing"
         self._parses: dict[Path, Callable[[Path], bool]] = {
             folder / f"{stem}.session": _is_session,
             folder / f"{stem}.cookiejar": _is_cookiejar,
@@ -66,10 +68,42 @@ class Kept:
     def trying(self, at: int) -> None:
         _write(self.folder / _TRIED, str(at).encode())
 
+    def standing(self) -> dict[str, Any]:
+        """How the sign-in stood when that was last noted: sign_in.py's own words. Empty: well, or nobody knows."""
+        return _object(self._standing)
+
+    def stand(self, words: dict[str, Any]) -> None:
+        if not words:
+            self._standing.unlink(missing_ok=True)
+            return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(self._standing, json.dumps(words).encode())
+
     def forget(self) -> None:
         for path in self._parses:
             path.unlink(missing_ok=True)
             _good(path).unlink(missing_ok=True)
+
+
+def pauses(folder: Path) -> dict[str, Any]:
+    """For how long Apple is left alone, whoever's account it is: breaker.py's own words."""
+    return _object(folder / _PAUSES)
+
+
+def keep_pauses(folder: Path, words: dict[str, Any]) -> None:
+    if not words:
+        (folder / _PAUSES).unlink(missing_ok=True)
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write(folder / _PAUSES, json.dumps(words).encode())
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes()) if path.stat().st_size <= _MOST else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _good(path: Path) -> Path:

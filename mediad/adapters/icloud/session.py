@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, Final, NamedTuple, TypeVar
 
 from mediad.adapters.icloud.breaker import Breaker, Part
@@ -22,16 +23,19 @@ from mediad.adapters.icloud.faults import (
     said,
 )
 from mediad.adapters.icloud.kept import Kept
+from mediad.adapters.icloud.security_key import Ring, names_in
 from mediad.errors import MediadError
 from mediad.ports import Clock, SignInState
 
 CONTAINER: Final = "/database/1/com.apple.photos.cloud/production/private"
 TRUST_COOKIES: Final = ("X-APPLE-WEBAUTH-HSA-TRUST", "X-APPLE-WEBAUTH-USER")
 _PASSWORD_STEP: Final = "signin/complete"  # noqa: S105 - a path
-_CODE_STEPS: Final = ("2sv/trust", "1/accountLogin")  # behind a code that was accepted
+_CODE_STEPS: Final = ("2sv/trust", "1/accountLogin")  # behind a code, or a key, that was accepted
+_KEY_STEP: Final = "security/key"
 _SIGNED_OUT: Final = frozenset({200, 302, 401, 403, 409, 421, 450})
 _WRONG: Final = 401
 _TERMS: Final = 412
+_CODES: Final = "generatedcode"  # as Apple calls the six digits among the factors
 _BY: Final = {"trusted_device": "trusted-device", "sms": "sms"}
 T = TypeVar("T")
 
@@ -52,6 +56,7 @@ class Outcome(NamedTuple):
     state: SignInState
     code_by: str = ""
     trust_expires_at: int | None = None
+    keys: tuple[str, ...] = ()
 
 
 class NotReadyError(Exception):
@@ -110,6 +115,26 @@ class Session:
             return None
         self._is_accepted = False
         return outcome
+
+    def key(self, ring: Ring, stop: Event) -> Outcome:
+        """With a security key, here and now. Raises what was wrong with it."""
+
+        def touched() -> None:
+            if self._is_accepted:
+                self._api.trust_session()
+            else:
+                ring.touch(self._api, self._said_to_key, stop)
+
+        try:
+            outcome = self._step(touched)
+        except MediadError:
+            self._is_accepted = self._last_step() in _CODE_STEPS
+            raise
+        self._is_accepted = False
+        return outcome
+
+    def _said_to_key(self) -> int:
+        return self._wire.last.status if self._last_step() == _KEY_STEP else 0
 
     def sms(self) -> Outcome:
         """Ask for the code by text message. Raises where the account has no number for it."""
@@ -287,10 +312,7 @@ class Session:
 
     def _outcome(self) -> Outcome:
         if self._api.requires_2fa:
-            by = self._api.two_factor_delivery_method
-            if by == "security_key":
-                return Outcome(SignInState.SECURITY_KEY)
-            return Outcome(SignInState.NEED_CODE, _BY.get(by, "existing"))
+            return self._asked_of_a_person()
         if not self._api.is_trusted_session:
             return Outcome(SignInState.SIGNED_OUT)
         services = self._api.webservices
@@ -300,6 +322,17 @@ class Session:
         self.kept.keep()
         self._breaker.fine(Part.SIGN_IN)
         return Outcome(SignInState.READY, trust_expires_at=self._trust_expires_at())
+
+    def _asked_of_a_person(self) -> Outcome:
+        """A code, or a security key; with a key Apple may take a code as well, and says so."""
+        api = self._api
+        told = api._auth_data  # noqa: SLF001 - what Apple would have, of which the library shows but the keys' names
+        by = api.two_factor_delivery_method
+        keys = (names_in(api.security_key_names) or ("?",)) if told.get("fsaChallenge") else ()
+        if by != "security_key":
+            return Outcome(SignInState.NEED_CODE, _BY.get(by, "existing"), keys=keys)
+        takes_codes = _CODES in (told.get("authFactors") or ())
+        return Outcome(SignInState.SECURITY_KEY, "existing" if takes_codes else "", keys=keys)
 
     def _is_elsewhere(self) -> bool:
         told = self._api.data.get("domainToUse") if isinstance(self._api.data, dict) else None

@@ -18,6 +18,15 @@ DAY_S: Final = 86_400
 Note: TypeAlias = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class SecurityKey:
+    """As it was registered with the account: what it signs for it, and how that is verified (COSE, RFC 9053)."""
+
+    name: str
+    handle: bytes
+    public_key: dict[int, Any]
+
+
 class Obstacle(StrEnum):
     """Why an account cannot be used, though the password is right."""
 
@@ -45,7 +54,8 @@ class Account:
     sms_code: str = "135790"
     phone: str = "•• 42"  # the last digits; "": no phone, hence no SMS
     has_device: bool = True
-    security_keys: tuple[str, ...] = ()
+    security_keys: tuple[SecurityKey, ...] = ()
+    takes_codes_too: bool = False  # beside security keys
     code_s: float = 600.0
     trust_days: float = 60.0
     is_china: bool = False

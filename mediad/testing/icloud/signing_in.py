@@ -13,6 +13,7 @@ from mediad.ports import Clock
 from mediad.testing.icloud.account import DAY_S, Account, Obstacle
 from mediad.testing.icloud.call import Answer, Call, answer, service_error
 from mediad.testing.icloud.faults import Json
+from mediad.testing.icloud.security_keys import RP_ID, is_signed, websafe
 from mediad.testing.icloud.srp import ITERATIONS, Handshake
 
 ROOT: Final = "/appleauth/auth"
@@ -29,6 +30,7 @@ class Attempt:
     )
     sms_at: int | None = None
     is_proved: bool = False
+    challenge: str = ""  # for a security key; answered once
     tries: list[str] = field(default_factory=list)
 
 
@@ -47,6 +49,7 @@ class SigningIn:
             ("POST", f"{ROOT}/verify/trusteddevice/securitycode"): self._device_code,
             ("PUT", f"{ROOT}/verify/phone"): self._send_sms,
             ("POST", f"{ROOT}/verify/phone/securitycode"): self._sms_code,
+            ("POST", f"{ROOT}/verify/security/key"): self._key,
             ("GET", f"{ROOT}/2sv/trust"): self._trust,
         }
 
@@ -95,7 +98,7 @@ class SigningIn:
         if attempt is None or attempt.asked_at is None:
             return service_error(401, "-20528", "Your session has ended.")
         if "text/html" not in call.header("Accept"):
-            return answer(self._keys())
+            return answer(self._keys(attempt))
         page = (
             f'<script type="application/json" class="boot_args">{json.dumps(self._boot())}</script>'
         )
@@ -110,26 +113,56 @@ class SigningIn:
                 "authInitialRoute": "auth/verify/device",
                 "hasTrustedDevices": self._account.has_device,
                 "twoSV": {
-                    "authFactors": ["web_auth" if self._account.security_keys else "generatedcode"],
+                    "authFactors": self._factor_names(),
                     "phoneNumberVerification": verification,
                     "bridgeInitiateData": {"phoneNumberVerification": verification},
                 },
             }
         }
 
+    def _factor_names(self) -> list[str]:
+        keys = ["web_auth"] if self._account.security_keys else []
+        return keys + (["generatedcode"] if self._takes_codes() else [])
+
+    def _takes_codes(self) -> bool:
+        return not self._account.security_keys or self._account.takes_codes_too
+
     def _phones(self) -> list[Json]:
         digits = self._account.phone
-        if not digits or self._account.security_keys:
+        if not digits or not self._takes_codes():
             return []
         shown = {"numberWithDialCode": f"+1 (•••) •••-{digits}", "obfuscatedNumber": digits}
         return [{"id": 1, "nonFTEU": True, "pushMode": "sms", **shown}]
 
-    def _keys(self) -> Json:
-        names = self._account.security_keys
-        if not names:
+    def _keys(self, attempt: Attempt) -> Json:
+        keys = self._account.security_keys
+        if not keys:
             return {"authType": "hsa2"}
-        challenge = {"challenge": "Y2hhbGxlbmdl", "keyHandles": ["a2V5"], "rpId": "apple.com"}
-        return {"authType": "hsa2", "fsaChallenge": challenge, "keyNames": list(names)}
+        attempt.challenge = websafe(secrets.token_bytes(32))
+        challenge = {
+            "challenge": attempt.challenge,
+            "keyHandles": [websafe(key.handle) for key in keys],
+            "rpId": RP_ID,
+            "allowedCredentials": ",".join(websafe(key.handle) for key in keys),
+        }
+        return {
+            "authType": "hsa2",
+            "fsaChallenge": challenge,
+            "keyNames": [key.name for key in keys],
+        }
+
+    def _key(self, call: Call) -> Answer:
+        """How Apple words a refusal here was never recorded."""
+        attempt = self._attempt(call)
+        if attempt is None or attempt.asked_at is None:
+            return service_error(401, "-20528", "Your session has ended.")
+        challenge, attempt.challenge = attempt.challenge, ""
+        is_in_time = self._clock.now() - attempt.asked_at <= self._account.code_s * 1000
+        keys = self._account.security_keys
+        attempt.is_proved = is_in_time and is_signed(call.json, challenge, keys)
+        if not attempt.is_proved:
+            return service_error(400, "-22201", "The security key could not be verified.")
+        return self._said(attempt, web.Response(status=204), is_verified=True)
 
     def _device_code(self, call: Call) -> Answer:
         attempt = self._attempt(call)
@@ -160,6 +193,8 @@ class SigningIn:
         return self._said(attempt, answer(right, 409), is_verified=True)
 
     def _is_right(self, call: Call, attempt: Attempt, code: str, sent_at: int | None) -> bool:
+        if not self._takes_codes():
+            return False
         given = str(call.json.get("securityCode", {}).get("code", ""))
         attempt.tries.append(given)
         is_in_time = (
