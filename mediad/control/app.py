@@ -44,7 +44,7 @@ def application(service: Service) -> web.Application:
     async def figures(_: web.Request) -> web.Response:
         if not service.has_metrics:
             raise Refused("metrics are off", code="metrics.off", remedy="[metrics] enabled = true")
-        body = metrics.text(await service.status())
+        body = metrics.text(await service.status(), service.icloud.trust_left_s())
         return web.Response(body=body.encode(), headers={"Content-Type": metrics.MEDIA_TYPE})
 
     async def described(_: web.Request) -> web.Response:

@@ -16,11 +16,12 @@ _FIGURES: Final[tuple[tuple[str, str, _Figure, str], ...]] = (
 )
 
 
-def text(status: StatusDoc) -> str:
-    return "\n".join(_lines(status)) + "\n"
+def text(status: StatusDoc, trust_left_s: float | None = None) -> str:
+    """`trust_left_s`: until Apple wants a code again; None: there is no telling, and no figure."""
+    return "\n".join(_lines(status, trust_left_s)) + "\n"
 
 
-def _lines(status: StatusDoc) -> Iterator[str]:
+def _lines(status: StatusDoc, trust_left_s: float | None) -> Iterator[str]:
     yield from _head("mediad_build_info", "gauge", "Which mediad this is")
     yield _line("mediad_build_info", 1, version=status["version"])
     yield from _head("mediad_assets", "gauge", "Assets by where they stand")
@@ -34,6 +35,12 @@ def _lines(status: StatusDoc) -> Iterator[str]:
         yield _line("mediad_bytes", n, kind=kind)
     yield from _stages(status["workflow"]["stages"])
     yield from _troubles(status)
+    if trust_left_s is not None:
+        name = "mediad_icloud_trust_expires_seconds"
+        yield from _head(
+            name, "gauge", "Until Apple wants a code again; below 0: it may at any time"
+        )
+        yield _line(name, round(trust_left_s))
 
 
 def _stages(stages: Sequence[StageDoc]) -> Iterator[str]:
@@ -64,7 +71,7 @@ def _head(name: str, kind: str, what: str) -> Iterator[str]:
 
 def _line(name: str, value: object, **labels: str) -> str:
     pairs = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
-    return f"{name}{{{pairs}}} {value}"
+    return f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}"
 
 
 def _escaped(text: str) -> str:

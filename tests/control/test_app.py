@@ -9,7 +9,9 @@ import anyio
 import pytest
 
 from mediad.policy.problems import STALLED, Problem
+from mediad.ports import SignIn, SignInState
 from tests.control.api import an_api
+from tests.service.cloud_lane import ON
 
 PROBLEM = {"type", "title", "status", "detail", "code", "remedy"}
 
@@ -187,6 +189,25 @@ async def test_metrics_agree_with_the_status(tmp_path: Path) -> None:
     names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     for line in text.splitlines():
         assert line.startswith("#") or line.partition("{")[0] in names
+    assert "icloud_trust" not in text, "iCloud is off"
+
+
+async def test_the_time_until_apple_wants_a_code_again_is_a_figure(tmp_path: Path) -> None:
+    async with an_api(tmp_path, **ON) as api:
+        clock, cloud = api.world.clock, api.world.cloud
+
+        async def figures() -> list[str]:
+            async with api.http.get("http://mediad/metrics") as answer:
+                return (await answer.text()).splitlines()
+
+        name = "mediad_icloud_trust_expires_seconds"
+        until = clock.now() + 20 * 86_400_000
+        cloud.signed = SignIn(SignInState.READY, trust_expires_at=until)
+        assert f"{name} 1728000" in await figures()
+        clock.advance(21 * 86_400)
+        assert f"{name} -86400" in await figures()
+        cloud.signed = SignIn(SignInState.SIGNED_OUT)
+        assert not [line for line in await figures() if name in line]
 
 
 async def test_health_is_told_at_the_root_as_well(tmp_path: Path) -> None:
