@@ -199,6 +199,15 @@ def day_budget(deleted: int, listed: int, per_day: int, percent: float) -> int:
     return max(0, allowed - deleted)
 
 
+def changes(proved: Remote, now: Remote) -> str:
+    """What somebody did to a photo between the last look at it and its deletion; "": nothing that would keep it."""
+    if (_shape(proved), proved.master) != (_shape(now), now.master):
+        return "edited"
+    if now.is_favourite and not proved.is_favourite:
+        return "made a favourite"
+    return "hidden" if now.is_hidden and not proved.is_hidden else ""
+
+
 def album_times(case: Case) -> int:
     """When its cool-off is over, UTC ms."""
     return (case.row.marked_at or case.now) + case.rules.cooloff_ms

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mediad.errors import Refused
-from mediad.model import Asset, AssetId, CloudRef, Copy, Digest, Place, Site
+from mediad.model import Asset, AssetId, CloudRef, Copy, Digest, Place, Remote, Site
 from mediad.policy.cloud_guard import Case, lacks
 
 # Where a copy can stand in for the one that goes. Not incoming (the person's), not our own working areas.
@@ -43,11 +43,18 @@ class Warrant:
 class CloudWarrant:
     """Leave to move one photo to Recently Deleted, as it was looked up with this change tag. Made here only."""
 
-    ref: CloudRef
-    change_tag: str
+    proved: Remote  # as it was looked up: what is found deleted must be this
     evidence: tuple[Copy, ...]
     assets: tuple[AssetId, ...]  # what it became here
     keepers: tuple[AssetId, ...]  # of these duplicates: what the bytes are kept by
+
+    @property
+    def ref(self) -> CloudRef:
+        return self.proved.ref
+
+    @property
+    def change_tag(self) -> str:
+        return self.proved.change_tag
 
 
 def warrant_for_cloud(case: Case) -> CloudWarrant:
@@ -63,7 +70,7 @@ def warrant_for_cloud(case: Case) -> CloudWarrant:
     holders = list(dict.fromkeys(a for held in case.held for a in held.holders))
     mine = tuple(a for a in holders if a in case.row.assets)
     keepers = tuple(a for a in holders if a not in case.row.assets)
-    return CloudWarrant(case.fresh.ref, case.fresh.change_tag, evidence, mine, keepers)
+    return CloudWarrant(case.fresh, evidence, mine, keepers)
 
 
 def warrant_for_spool(

@@ -5,12 +5,12 @@ Every proof is looked up for this very decision (policy/cloud_guard.py); nothing
 takes out of the album stays: that is a veto, and only putting it back into the album takes it back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from mediad.errors import MediadError, Refused, Retryable
-from mediad.model import Asset, CloudRef, Evidence, RemoteFact
+from mediad.model import Asset, CloudRef, Evidence, Remote, RemoteFact
 from mediad.policy.cloud_guard import (
     BACK,
     DAY_MS,
@@ -20,6 +20,7 @@ from mediad.policy.cloud_guard import (
     Lack,
     Proof,
     album_times,
+    changes,
     day_budget,
     is_back,
     is_marked_in_time,
@@ -28,7 +29,7 @@ from mediad.policy.cloud_guard import (
     never,
 )
 from mediad.policy.deletion import CloudWarrant, warrant_for_cloud
-from mediad.ports import Deleted, Ports
+from mediad.ports import Deleted, Ports, RemoteRow
 from mediad.stages import cases
 from mediad.stages.holding import with_holdings
 from mediad.stages.verdict import Act, Done, Refuse, Stage, Verdict, Wait
@@ -96,7 +97,30 @@ async def act(
         now = io.clock.now()
         for warrant, answer in zip(some, answers, strict=True):
             told[warrant.ref] = _told(warrant, answer, now)
+        gone = [w for w, a in zip(some, answers, strict=True) if isinstance(a, Deleted)]
+        told |= await _checked(gone, io)
     return [told.pop(w.ref, None) for w in warrants]
+
+
+async def _checked(gone: Sequence[CloudWarrant], io: Ports) -> Mapping[CloudRef, MediadError]:
+    """Apple may not compare change tags: what went is looked at, and brought back if it is not what was proved."""
+    found = await io.cloud.lookup([w.ref for w in gone]) if gone else ()
+    other = {
+        w.ref: (w.proved.name, how)
+        for w, there in zip(gone, found, strict=True)
+        if there is not None and (how := changes(w.proved, there))
+    }
+    faults = await _back(list(other), io) if other else ()
+    return {
+        ref: _undone(*said, fault) for (ref, said), fault in zip(other.items(), faults, strict=True)
+    }
+
+
+async def _back(refs: Sequence[CloudRef], io: Ports) -> Sequence[MediadError | None]:
+    try:
+        return await io.cloud.undelete(refs)
+    except MediadError as fault:
+        return [fault] * len(refs)
 
 
 # -- what is seen -------------------------------------------------------------------------------
@@ -168,10 +192,7 @@ def _ended(case: Case, facts: Facts) -> Verdict | None:
         return None
     row, fresh = case.row, case.fresh
     if fresh is not None and fresh.is_deleted:
-        is_new = row.deleted_at is None and not facts.is_manual and row.marked_at is not None
-        fact = RemoteFact(row.remote.ref, deleted_at=facts.now if is_new else None)
-        note = "seen in Recently Deleted" + _until(row.recoverable_until)
-        return Done(Evidence("lookup", facts.now, note=note, remotes=(fact,)), State.DELETED)
+        return _binned(row, fresh, facts)
     if fresh is not None:
         return _brought_back(case, facts) if is_back(case) else None
     if facts.is_manual or _is_told_gone(case):
@@ -184,6 +205,20 @@ def _ended(case: Case, facts: Facts) -> Verdict | None:
         "none needed: it is asked again; see docs/errors.md",
         is_loss=True,
     )
+
+
+def _binned(row: RemoteRow, fresh: Remote, facts: Facts) -> Verdict:
+    """By a person, or by us, and the power went before what had gone was compared with what had been proved."""
+    is_new = row.deleted_at is None and not facts.is_manual and row.marked_at is not None
+    if is_new and (how := changes(row.remote, fresh)):
+        return Refuse(
+            "icloud.changed_late",
+            f"{fresh.name} lies in Recently Deleted, and was {how} since it was taken in: that is not at home",
+            "if it is wanted: `mediactl icloud undelete`, then `mediactl retry`; if not: `mediactl skip`",
+        )
+    fact = RemoteFact(row.remote.ref, deleted_at=facts.now if is_new else None)
+    note = "seen in Recently Deleted" + _until(row.recoverable_until)
+    return Done(Evidence("lookup", facts.now, note=note, remotes=(fact,)), State.DELETED)
 
 
 def _brought_back(case: Case, facts: Facts) -> Verdict:
@@ -202,6 +237,21 @@ def _resting(facts: Facts) -> Verdict | None:
         why = "as many as a day allows were deleted (delete.per_day, delete.percent_per_day)"
         return Wait(facts.now + HOUR_MS, why)
     return None
+
+
+def _undone(name: str, how: str, fault: MediadError | None) -> Refused:
+    what = f"{name} was {how} in iCloud in the moment in which it was deleted"
+    if fault is None:
+        return Refused(
+            f"{what}: it was brought back out of Recently Deleted",
+            code="icloud.changed_late",
+            remedy="look at it in iCloud; `mediactl retry` when it may be considered again",
+        )
+    return Refused(
+        f"{what}, and could not be brought back out of Recently Deleted ({fault.what})",
+        code="icloud.changed_late",
+        remedy="`mediactl icloud undelete` it, or recover it on the phone, within the next days",
+    )
 
 
 def _until(at: int | None) -> str:

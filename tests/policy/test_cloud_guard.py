@@ -31,6 +31,7 @@ from mediad.policy.cloud_guard import (
     Held,
     Proof,
     Rules,
+    changes,
     day_budget,
     is_marked_in_time,
     lacks,
@@ -184,6 +185,16 @@ def test_with_every_proof_it_may_go_and_the_warrant_names_it_as_it_was_looked_up
     assert (warrant.ref, warrant.change_tag) == (REF, "t1")
     assert warrant.evidence == tuple(c for h in HELD for c in h.fresh)
     assert (warrant.assets, warrant.keepers) == ((1,), ())
+
+
+def test_only_what_would_have_kept_it_counts_as_a_change() -> None:
+    heart, hidden = replace(REMOTE, is_favourite=True), replace(REMOTE, is_hidden=True)
+    assert changes(REMOTE, heart) == "made a favourite"
+    assert changes(REMOTE, hidden) == "hidden"
+    assert changes(heart, heart) == changes(hidden, hidden) == changes(heart, REMOTE) == ""
+    assert changes(REMOTE, replace(REMOTE, files=FILES[:1])) == "edited"
+    assert changes(REMOTE, replace(REMOTE, master="AYother")) == "edited"
+    assert changes(REMOTE, replace(REMOTE, is_deleted=True, change_tag="t2", albums=("A",))) == ""
 
 
 def test_the_warrant_for_a_duplicate_names_it_and_its_keeper() -> None:

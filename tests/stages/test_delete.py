@@ -405,6 +405,52 @@ async def test_a_change_between_lookup_and_deletion_wins(tmp_path: Path) -> None
         assert w.cloud.deleted == []
 
 
+async def hide_it(w: World, ref: CloudRef) -> None:
+    w.cloud.set(ref, hidden=True)
+
+
+@pytest.mark.parametrize("meanwhile", [edit, heart, hide_it])
+@pytest.mark.parametrize("is_fit", [True, False], ids=["brought back", "cannot be"])
+async def test_where_apple_obeys_no_tags_what_was_changed_last_is_brought_back_and_held(
+    tmp_path: Path,
+    meanwhile: Spoil,
+    is_fit: bool,  # noqa: FBT001 - a case
+) -> None:
+    async with cloudy(tmp_path) as w:
+        ref, asset = await cooled(w)
+        w.cloud.obeys_tags = False
+        deleting = w.cloud.delete
+
+        async def and_just_before(items: Any) -> Any:
+            w.cloud.delete = deleting  # type: ignore[method-assign]
+            await meanwhile(w, ref)
+            return await deleting(items)
+
+        w.cloud.delete = and_just_before  # type: ignore[method-assign]
+        if not is_fit:
+            w.cloud.fail("undelete", Retryable("slow", code="icloud.busy"))
+        with contextlib.suppress(Retryable):
+            await sweep(w)
+        found = await w.standing(asset, AT)
+        assert (found.mark, found.code) == ("held", "icloud.changed_late")
+        assert (ref in w.cloud.left()) is is_fit
+        assert (await w.row(ref)).deleted_at is None
+        await sweep(w, days=9)
+        assert w.cloud.deleted == [ref], "nor is it deleted again"
+
+
+async def test_an_edit_that_was_deleted_before_the_power_went_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    async with cloudy(tmp_path) as w:
+        ref, asset = await cooled(w)
+        w.cloud.edit(ref, "IMG_1.JPG", b"jpeg at=0 edited")
+        w.cloud.set(ref, deleted=True)
+        await sweep(w)
+        found = await w.standing(asset, AT)
+        assert (found.mark, found.code) == ("held", "icloud.changed_late")
+
+
 async def test_a_copy_that_the_archive_has_lost_is_held(tmp_path: Path) -> None:
     async with cloudy(tmp_path) as w:
         ref, asset = await cooled(w)
