@@ -145,6 +145,7 @@ class Original:
     mtime_ns: int
     digest: Digest | None = None
     inspection: Inspection | None = None
+    shelf: SiteKey = SiteKey("")  # where a person's undo wants it to lie in the library again
 
 
 @dataclass(frozen=True, slots=True)

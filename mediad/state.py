@@ -55,6 +55,7 @@ class State(StrEnum):
 
     CLEANABLE = "spool.cleanable"
     CLEANED = "spool.cleaned"
+    RETURNING = "spool.returning"
 
     @property
     def lane(self) -> Lane:
@@ -93,7 +94,7 @@ class Workflow:
     off: frozenset[str] = frozenset()  # stages that this way of working leaves out
 
 
-TRANSITIONS: Final = (
+_ONWARD: Final = (
     Transition(S.LISTED, "download", S.DOWNLOADED),
     Transition(S.DOWNLOADED, "hash", S.HASHED),
     Transition(S.DOWNLOADED, "hash", S.DUPLICATE),
@@ -113,6 +114,7 @@ TRANSITIONS: Final = (
     Transition(S.ON_PHONE, "release", S.RELEASED),
     Transition(S.ARCHIVE_DUE, "archive", S.ARCHIVED),
     Transition(S.ARCHIVED, "scrub", S.ARCHIVE_DUE),  # a later look found other bytes, or none
+    Transition(S.SORTED, "scrub", S.LIBRARY_DUE),  # likewise, of what people browse: it has rotted
     Transition(S.LIBRARY_DUE, "compress", S.COMPRESSED),
     Transition(S.LIBRARY_DUE, "compress", S.KEPT),
     Transition(S.COMPRESSED, "sort", S.SORTED),
@@ -124,6 +126,11 @@ TRANSITIONS: Final = (
         S.DELETED, "reopen", S.CLOUD_DUE
     ),  # it had only passed: deleting was off then, and is on now
     Transition(S.CLEANABLE, "clean", S.CLEANED),
+    # by order of a person: what lies in the library gets another date, or another place
+    Transition(S.SORTED, "rearrange", S.COMPRESSED),
+    Transition(S.SORTED, "rearrange", S.KEPT),
+    Transition(S.CLEANED, "undo", S.RETURNING),
+    Transition(S.RETURNING, "restore", S.CLEANABLE),
 )
 
 # The stages a person may switch off, and where the lane goes then: on, with the evidence "off by configuration".
@@ -142,9 +149,15 @@ WHEN_OFF: Final = {
     (S.CLEANABLE, "clean"): S.CLEANED,
 }
 
+# A stage that a person has skipped may be put back, as long as the lane still stands where the skip has left it.
+TRANSITIONS: Final = (
+    *_ONWARD,
+    *(Transition(then, "undo", at) for (at, _), then in WHEN_OFF.items()),
+)
+
 STAGE_ORDER: Final = (
     "download", "settle", "hash", "batch", "place", "verify", "release", "archive",
-    "compress", "sort", "upload", "mark", "delete", "clean",
+    "compress", "sort", "upload", "mark", "delete", "clean", "restore",
 )  # fmt: skip
 
 FIRST: Final = frozenset({S.LISTED, S.SEEN})
@@ -223,7 +236,14 @@ Position: TypeAlias = frozenset[State]  # at most one state a lane
 _LAWFUL: Final = frozenset(TRANSITIONS)
 _NEXT: Final = {s: tuple(t for t in TRANSITIONS if t.at is s) for s in State}
 # Sent back by a person or a re-check, not by the lane's own progress: does not keep a state from being final.
-BACKWARD: Final = frozenset({"join", "scrub", "reopen"})
+#   join       a late half arrived: the whole goes in again
+#   scrub      a later look found other bytes, or none
+#   reopen     it had only passed, because deleting was off
+#   rearrange  a person gave it another date or another place: the library's file moves there
+#   undo       a person takes back what was done; nothing is believed to be back before it was seen
+BACKWARD: Final = frozenset({"join", "scrub", "reopen", "rearrange", "undo"})
+# What was taken back stays so: the stage that would do it again waits until a person says so.
+HELD_AFTER: Final = frozenset({"restore"})
 
 
 def holds(when: tuple[frozenset[State], ...], position: Position) -> bool:
@@ -292,4 +312,7 @@ def is_final(state: State) -> bool:
 
 def may_rejoin(position: Position) -> bool:
     """May a late half still join? Not once the working copy is cleaned away. What iCloud lost meanwhile is no bar."""
-    return bool(position & {S.SEEN, S.SETTLED, S.HASHED}) and S.CLEANED not in position
+    return bool(position & {S.SEEN, S.SETTLED, S.HASHED}) and not position & {
+        S.CLEANED,
+        S.RETURNING,
+    }

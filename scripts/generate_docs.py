@@ -70,6 +70,7 @@ STATES: Final = {
     State.DELETED: "In iCloud's Recently Deleted.",
     State.CLEANABLE: "Everything else is done; the working copy is no longer needed.",
     State.CLEANED: "The working copy is gone, by a warrant over fresh evidence.",
+    State.RETURNING: "A person has taken the cleaning back: it is restored from a copy that is read whole first.",
 }
 
 

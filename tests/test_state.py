@@ -77,7 +77,9 @@ def test_a_switched_off_stage_makes_a_lawful_transition() -> None:
 
 @pytest.mark.parametrize("workflow", FLOWS, ids=named)
 def test_every_state_can_be_reached(workflow: Workflow) -> None:
-    assert set(chain.from_iterable(walks(workflow))) == set(State)
+    there = set(chain.from_iterable(walks(workflow)))
+    assert there == set(State) - {S.RETURNING}, "only a person's undo leads there"
+    assert S.RETURNING in set(chain.from_iterable(walks(workflow, backward=True)))
 
 
 @pytest.mark.parametrize("workflow", FLOWS, ids=named)
@@ -173,6 +175,16 @@ def test_nothing_joins_an_asset_that_was_already_cleaned() -> None:
     here = frozenset({S.HASHED, S.RELEASED, S.ARCHIVED, S.SORTED, S.DELETED, S.CLEANED})
     with pytest.raises(Bug):
         advance(here, Transition(S.HASHED, "join", S.SEEN), WORKFLOWS["vault"])
+
+
+def test_nothing_joins_an_asset_whose_working_copy_is_only_on_its_way_back() -> None:
+    assert not may_rejoin(frozenset({S.HASHED, S.ARCHIVED, S.RETURNING}))
+    assert may_rejoin(frozenset({S.HASHED, S.ARCHIVED, S.CLEANABLE}))
+
+
+def test_every_skip_can_be_taken_back() -> None:
+    for (at, _), then in WHEN_OFF.items():
+        assert Transition(then, "undo", at) in TRANSITIONS
 
 
 def test_an_unlawful_step_is_a_bug_and_not_a_result() -> None:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from mediad.journal.rows import Condition, Mark
 from mediad.state import (
+    HELD_AFTER,
     Lane,
     Position,
     State,
@@ -35,18 +36,25 @@ class Course(NamedTuple):
     opened: tuple[State, ...]  # with work in them, new or newly open
     stands: Lanes
     turns: bool  # its condition may be another now
+    starts: tuple[State, ...] = ()  # the lanes that the step itself opened, worked in or passed
+    passed_starts: tuple[tuple[State, ...], ...] = ()  # likewise, of each that was passed
 
 
 def chart(lanes: Lanes, step: Transition | None, off: frozenset[str], law: Workflow) -> Course:
     """From where the asset stands, by this step and past what is switched off, to where it comes to rest."""
     position = position_of(lanes)
-    trail = [step] if step else []
+    trail, starts = [], []
     if step:
-        position = advance(position, step, law)
+        trail.append(step)
+        before, position = position, advance(position, step, law)
+        starts.append(_started(before, step, position))
     for passing_by in passing(position, off, law):
         trail.append(passing_by)
-        position = advance(position, passing_by, law)
+        before, position = position, advance(position, passing_by, law)
+        starts.append(_started(before, passing_by, position))
     stands = {s.lane: (s, _mark(s, position, lanes.get(s.lane), law)) for s in position}
+    if step and step.stage in HELD_AFTER and step.then in position:
+        stands[step.then.lane] = step.then, Mark.HELD
     # The schema wants each step of a standing row to be lawful; a lane that opens now starts at its end.
     via = tuple(t for t in trail if t.at.lane in lanes and stands[t.at.lane][0] is not t.then)
     round_trips = {t.at.lane for t in via}  # one that was sent back may come to rest where it stood
@@ -60,7 +68,13 @@ def chart(lanes: Lanes, step: Transition | None, off: frozenset[str], law: Workf
         opened=tuple(s for s, mark in new if mark is Mark.READY),
         stands=stands,
         turns=not lanes or condition(lanes) is not condition(stands),
+        starts=starts[0] if step else (),
+        passed_starts=tuple(starts[1:] if step else starts),
     )
+
+
+def _started(before: Position, step: Transition, after: Position) -> tuple[State, ...]:
+    return tuple(sorted(after - before - {step.then}))
 
 
 def _mark(state: State, position: Position, was: tuple[State, Mark] | None, law: Workflow) -> Mark:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mediad.errors import MediadError, NeedsOperator
-from mediad.journal import backup, chain, faults, phone, queries
-from mediad.journal.cloud_side import CloudSide
+from mediad.journal import backup, faults, phone, queries
 from mediad.journal.db import Readers, Writer, connect
+from mediad.journal.hand import Hand
 from mediad.journal.migrate import editions, enact, migrate, pending, refuse_network, version
+from mediad.journal.person_side import PersonSide
 from mediad.journal.rows import (
     Arrival,
-    Audit,
     BatchRow,
     Committed,
     Counts,
@@ -34,7 +34,6 @@ from mediad.journal.rows import (
     Work,
     to_sql,
 )
-from mediad.journal.scribe import Scribe
 from mediad.journal.whole import listed
 from mediad.model import (
     Asset,
@@ -57,7 +56,7 @@ _ROUSED_AT_ONCE: Final = 1000
 _LONGEST_WAIT_MS: Final = 7 * 86_400_000
 
 
-class Journal(CloudSide):
+class Journal(PersonSide):
     """Also the Ledger that stages may ask (ports.Ledger)."""
 
     def __init__(
@@ -65,7 +64,7 @@ class Journal(CloudSide):
         path: Path,
         clock: Clock,
         connection: sqlite3.Connection,
-        scribe: Scribe,
+        scribe: Hand,
         *,
         was_unclean: bool,
     ) -> None:
@@ -74,7 +73,7 @@ class Journal(CloudSide):
         self.was_unclean = was_unclean  # the last one did not close it: `check` is worth its time
         self._clock = clock
         self._connection = connection
-        self._scribe = scribe
+        self._scribe = self._hand = scribe
         self._writer = Writer(connection, scribe, self._tell)
         self._readers = Readers(path)
 
@@ -95,7 +94,7 @@ class Journal(CloudSide):
             connection = connect(path)
             try:
                 was_unclean = _prepare(connection, path, clock)
-                scribe = Scribe(connection, clock, law, off)
+                scribe = Hand(connection, clock, law, off)
             except BaseException:
                 connection.close()
                 raise
@@ -193,6 +192,9 @@ class Journal(CloudSide):
     async def _put(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
         execute = self._connection.execute
         return await self._all([partial(_fetched, execute, sql, row) for row in rows])
+
+    async def _each(self, items: Sequence[Callable[[], Any]]) -> list[Any]:
+        return await self._writer.do(items)
 
     async def _all(self, items: Sequence[Callable[[], T]]) -> list[T]:
         """For writes of which none may fail."""
@@ -362,17 +364,6 @@ class Journal(CloudSide):
                 remedy="restore the newest backup: mediactl restore state/backups/…",
                 site="journal",
             )
-
-    async def audit(self) -> Audit:
-        """Follow the seals of the whole history, and name the first row that is not as it was written."""
-        audit, sealed = Audit(0), chain.GENESIS
-        while True:
-            seq = audit.rows
-            audit, sealed, is_end = await self._readers.ask(
-                partial(chain.page, seq=seq, sealed=sealed)
-            )
-            if is_end or audit.broken_at is not None:
-                return audit
 
 
 def _fetched(execute: Callable[..., sqlite3.Cursor], sql: str, row: tuple[Any, ...]) -> list[Any]:

@@ -10,6 +10,7 @@ from mediad.journal.rows import blob, to_sql
 from mediad.journal.said import inspection_json
 from mediad.model import (
     AssetId,
+    Captured,
     Copy,
     Evidence,
     Original,
@@ -23,6 +24,10 @@ from mediad.policy.phone_names import folded
 from mediad.state import State
 
 Do = Callable[..., sqlite3.Cursor]
+
+# Only these may put another date in the place of one that a person has decided.
+BY_PERSON: Final = frozenset({"redated", "taken back"})
+PERSON: Final = "person"
 
 PLACE: Final = (
     "INSERT INTO placement (original, batch, key, folded, digest, size, mtime_ns, version,"
@@ -62,11 +67,11 @@ def _original(do: Do, original: Original) -> None:
     seen = original.inspection
     do(
         "UPDATE original SET role = ?, size = ?, mtime_ns = ?, digest = ?, media = ?,"
-        " inspection = ?, content_id = ? WHERE id = ?",
+        " inspection = ?, content_id = ?, shelf = ? WHERE id = ?",
         (
             original.role.value, original.size, original.mtime_ns, blob(original.digest),
             seen.media.value if seen and seen.media else None, inspection_json(seen),
-            (seen.content_id or None) if seen else None, original.id,
+            (seen.content_id or None) if seen else None, to_sql(original.shelf), original.id,
         ),
     )  # fmt: skip
     if original.role is Role.PRIMARY:
@@ -145,18 +150,22 @@ def _asset(do: Do, asset: AssetId, evidence: Evidence, then: State | None) -> No
     facts: dict[str, object] = {}
     if evidence.kind_now:
         facts["kind"] = evidence.kind_now.value
-    if evidence.captured:
-        taken = evidence.captured
-        facts |= {
-            "captured_local": taken.local,
-            "captured_offset": taken.offset,
-            "captured_source": taken.source,
-            "captured_at": taken.at,
-        }
     if evidence.keeper is not None:
         facts["keeper"] = evidence.keeper
     if evidence.identity and then is not State.DUPLICATE:  # the keeper has it
         facts["identity"] = blob(evidence.identity)
+    if evidence.captured:
+        _captured(do, asset, evidence.captured, is_order=evidence.kind in BY_PERSON)
     if facts:
         columns = ", ".join(f"{name} = ?" for name in facts)
         do(f"UPDATE asset SET {columns} WHERE id = ?", (*facts.values(), asset))  # noqa: S608 - names from above
+
+
+def _captured(do: Do, asset: AssetId, taken: Captured, *, is_order: bool) -> None:
+    """What a person has decided stays, whatever a later look into the files believes. An empty one: none is known."""
+    values = (taken.local, taken.offset, taken.source, taken.at) if taken.local else (None,) * 4
+    do(
+        "UPDATE asset SET captured_local = ?, captured_offset = ?, captured_source = ?,"
+        " captured_at = ? WHERE id = ? AND (? OR captured_source IS NOT ?)",
+        (*values, asset, is_order, PERSON),
+    )

@@ -18,15 +18,17 @@ from mediad.state import FIRST, TRANSITIONS, State
 
 APPLICATION_ID: Final = 0x6D656469
 
-# The journal's own: coming into being, going into another asset, and something seen that moves nothing.
+# The journal's own: coming into being, going into another asset, something seen that moves nothing, and another
+# date from a person for what is not in the library yet.
 ARRIVE: Final = "arrive"
 MERGE: Final = "merge"
 WITNESS: Final = "witness"
+REARRANGE: Final = "rearrange"
 LEGAL: Final = frozenset(
     {(t.stage, t.at.value, t.then.value) for t in TRANSITIONS}
     | {(ARRIVE, "", s.value) for s in FIRST}
     | {(MERGE, s.value, "") for s in (State.SEEN, State.SETTLED, State.HASHED)}
-    | {(WITNESS, "", "")}
+    | {(WITNESS, "", ""), (REARRANGE, "", "")}
 )
 
 

@@ -38,7 +38,7 @@ from mediad.state import WHEN_OFF, State, stage_of
 Connection = sqlite3.Connection
 
 
-def _row(row: Sequence[Any]) -> HistoryRow:
+def row_from(row: Sequence[Any]) -> HistoryRow:
     seq, asset, at, stage, was, now, evidence = row
     return HistoryRow(seq, asset, at, stage, state(was), state(now), json.loads(evidence))
 
@@ -108,11 +108,11 @@ LATEST = "SELECT coalesce(max(seq), 0) FROM history"
 
 
 def history(db: Connection, asset: AssetId, after: int) -> list[HistoryRow]:
-    return [_row(r) for r in db.execute(HISTORY, (asset, after))]
+    return [row_from(r) for r in db.execute(HISTORY, (asset, after))]
 
 
 def events(db: Connection, after: int, limit: int) -> list[HistoryRow]:
-    return [_row(r) for r in db.execute(EVENTS, (after, limit))]
+    return [row_from(r) for r in db.execute(EVENTS, (after, limit))]
 
 
 FIND_PLACE = (

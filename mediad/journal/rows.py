@@ -305,6 +305,8 @@ class Audit:
     rows: int
     broken_at: int | None = None
     what: str = ""
+    seal: bytes = bytes(32)  # of the last row that was followed
+    is_end: bool = True
 
 
 Outcome: TypeAlias = Position | MediadError

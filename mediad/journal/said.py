@@ -5,7 +5,7 @@ What was not seen is left out. The history is for people and programs alike: a f
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from mediad.model import (
     Rendition,
     Witness,
 )
+from mediad.state import State
 
 _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), default=str, check_circular=False
@@ -160,6 +161,11 @@ def evidence_json(evidence: Evidence) -> str:
     if evidence.keeper is not None:
         said["keeper"] = evidence.keeper
     return shown(said)
+
+
+def with_starts(said: str, starts: Sequence[State]) -> str:
+    """The evidence with the lanes that its step opened: what stood where can be told from the history alone."""
+    return f'{said[:-1]},"starts":{shown(list(starts))}}}' if starts else said
 
 
 _INSPECTED: Final = tuple(f.name for f in fields(Inspection))

@@ -37,7 +37,7 @@ from mediad.journal.rows import (
     Step,
     to_sql,
 )
-from mediad.journal.said import evidence_json
+from mediad.journal.said import evidence_json, with_starts
 from mediad.model import AssetId, Evidence, Kind, Role, SiteKey
 from mediad.policy.grouping import group_key
 from mediad.policy.naming import safe_name
@@ -137,9 +137,10 @@ class Scribe:
             "SELECT 1 FROM original WHERE source_key = ? AND taken = 0", (source_key,)
         ).fetchone():
             return None
-        seen = Evidence("seen", self._now, figures={"size": arrival.size, "source": arrival.source})
         asset = self._asset(arrival.name, Kind.UNKNOWN, arrival.source)
-        self._original(asset, Role.PRIMARY, arrival)
+        figures = {"size": arrival.size, "source": arrival.source}
+        figures["original"] = self._original(asset, Role.PRIMARY, arrival)
+        seen = Evidence("seen", self._now, figures=figures)
         self._tell(asset, ARRIVE, None, State.SEEN, seen, ARRIVED.opened)
         self._follow(asset, {}, ARRIVED)
         return asset
@@ -308,7 +309,8 @@ class Scribe:
         if step.stage == "join":
             self._do("UPDATE asset SET identity = NULL WHERE id = ?", (asset,))
         course = self._course(lanes, step)
-        self._tell(asset, step.stage, step.at, step.then, evidence, course.opened)
+        text = with_starts(evidence_json(evidence), course.starts)
+        self._write_down(asset, step, evidence, text, course.opened)
         self._follow(asset, lanes, course)
         self._close_intents(asset, step.at.lane)
         return course.position
@@ -324,11 +326,12 @@ class Scribe:
 
     def _follow(self, asset: AssetId, lanes: Lanes, course: Course) -> None:
         """Let switched-off stages pass, then write where the asset stands."""
-        for step in course.passed:
+        for step, starts in zip(course.passed, course.passed_starts, strict=True):
             if step.stage not in self._notes:
                 note = Evidence(OFF, self._now, note=self._off[step.stage])
                 self._notes[step.stage] = note, evidence_json(note)
-            self._write_down(asset, step, *self._notes[step.stage])
+            evidence, text = self._notes[step.stage]
+            self._write_down(asset, step, evidence, with_starts(text, starts))
         for step in course.via:
             self._do(
                 "UPDATE standing SET state = ? WHERE asset = ? AND lane = ?",

@@ -123,7 +123,7 @@ def _bundle(db: Connection, wanted: str) -> Bundle:
     bundle = Bundle()
     owner: dict[int, int] = {}
     for row in db.execute(
-        "SELECT id, role, name, source_key, spool_key, size, mtime_ns, digest, inspection, asset"
+        "SELECT id, role, name, source_key, spool_key, size, mtime_ns, digest, inspection, asset, shelf"
         " FROM original WHERE asset IN (SELECT value FROM json_each(?))"
         " ORDER BY role <> 'primary', id",
         (wanted,),
@@ -133,6 +133,7 @@ def _bundle(db: Connection, wanted: str) -> Bundle:
             Original(
                 OriginalId(row[0]), _ROLES[row[1]], from_sql(row[2]), SiteKey(from_sql(row[3])),
                 SiteKey(from_sql(row[4])), row[5], row[6], digest(row[7]), inspection_from(row[8]),
+                SiteKey(from_sql(row[10])),
             )
         )  # fmt: skip
     theirs = json.dumps(list(owner))

@@ -13,6 +13,7 @@ from mediad.stages import (
     mark,
     place,
     release,
+    restore,
     settle,
     sort,
     upload,
@@ -35,4 +36,5 @@ STAGES: Final[tuple[Stage[Any], ...]] = (
     mark.STAGE,
     delete.STAGE,
     clean.STAGE,
+    restore.STAGE,
 )
