@@ -15,6 +15,7 @@ from mediad.errors import MediadError, NeedsOperator
 from mediad.journal import backup, faults, phone, queries
 from mediad.journal.db import Readers, Writer, connect
 from mediad.journal.hand import Hand
+from mediad.journal.health_side import HealthSide
 from mediad.journal.migrate import editions, enact, migrate, pending, refuse_network, version
 from mediad.journal.person_side import PersonSide
 from mediad.journal.rows import (
@@ -56,7 +57,7 @@ _ROUSED_AT_ONCE: Final = 1000
 _LONGEST_WAIT_MS: Final = 7 * 86_400_000
 
 
-class Journal(PersonSide):
+class Journal(PersonSide, HealthSide):
     """Also the Ledger that stages may ask (ports.Ledger)."""
 
     def __init__(
