@@ -277,7 +277,17 @@ def _same(case: Case) -> Iterator[Lack]:
         yield Lack(Proof.SOUND, flaw)
     if remote and (_shape(known), known.master) != (_shape(remote), remote.master):
         yield Lack(Proof.SAME, "it was changed in iCloud since it was taken in")
-    missing = [f.name for f in known.files if f.original is None or not f.is_proved]
+    yield from _taken(known)
+
+
+def _taken(known: Remote) -> Iterator[Lack]:
+    odd = [f.name for f in known.files if not f.is_provable]
+    if odd:
+        form = "has a form that nobody can work out, so that it is never deleted"
+        yield Lack(Proof.TAKEN, f"Apple's fingerprint of {', '.join(odd)} {form}")
+    missing = [
+        f.name for f in known.files if f.is_provable and (f.original is None or not f.is_proved)
+    ]
     if missing:
         yield Lack(Proof.TAKEN, f"not taken in with Apple's fingerprint: {', '.join(missing)}")
 

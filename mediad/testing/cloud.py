@@ -228,7 +228,8 @@ class MemoryCloud(Library):
         body = self._body(held, fetch.file) if held else None
         if body is None:
             return _no_such(fetch.ref)
-        if (len(body), fingerprint_of(body)) != (fetch.file.size, fetch.file.fingerprint):
+        mark = fingerprint_of(body) if fetch.file.is_provable else fetch.file.fingerprint
+        if (len(body), mark) != (fetch.file.size, fetch.file.fingerprint):
             return Retryable(
                 f"what came for {fetch.file.name} is not what iCloud listed", code="icloud.mismatch"
             )

@@ -138,7 +138,7 @@ def test_nothing_that_a_record_lacks_or_holds_makes_it_stumble(data: st.DataObje
     remote = records.remote(one, data.draw(st.sampled_from([its, None])), ZONE, "_me")
     records.locations(one, its)
     assert isinstance(remote.name, str)
-    assert all(f.size > 0 and records.is_fingerprint(f.fingerprint) for f in remote.files)
+    assert all(f.size > 0 and f.fingerprint for f in remote.files)
     assert isinstance(page.lacking, list)
 
 
@@ -149,14 +149,24 @@ def test_nothing_that_a_record_lacks_or_holds_makes_it_stumble(data: st.DataObje
         (master(resOriginalRes=None), "no original"),
         (master(resOriginalRes={"value": {"size": 5}}), "fingerprint"),
         (master(resOriginalRes=res(MARK, 0)), "no size"),
-        (master(resOriginalRes=res("AAAA")), "fingerprint"),
-        (master(resOriginalRes=res(base64.b64encode(b"\x02" + b"m" * 20).decode())), "fingerprint"),
+        (master(resOriginalRes=res("")), "fingerprint"),
+        (master(resOriginalRes=res("\n")), "fingerprint"),
         (master(resOriginalVidComplRes=None, resOriginalVidComplFingerprint={"value": MOVIE}), "live-video"),
     ],
-    ids=["master", "file", "fingerprint", "size", "length", "form", "half of a Live Photo"],
+    ids=["master", "file", "fingerprint", "size", "empty", "no word", "half of a Live Photo"],
 )  # fmt: skip
 def test_what_cannot_be_fetched_says_why(its: Raw | None, word: str) -> None:
     assert word in read(asset(), its).flaw
+
+
+@pytest.mark.parametrize(
+    "form", ["AAAA", base64.b64encode(b"\x02" + b"m" * 20).decode(), "no base64"]
+)
+def test_a_fingerprint_of_another_form_is_no_reason_to_leave_a_photo_behind(form: str) -> None:
+    found = read(asset(), master(resOriginalRes=res(form)))
+    assert found.flaw == ""
+    [file] = found.files
+    assert (file.fingerprint, file.is_provable) == (form, False)
 
 
 def test_a_file_without_an_address_is_no_flaw_but_has_no_address() -> None:

@@ -1,5 +1,6 @@
 """Guards what may leave iCloud: with any single proof removed, nothing does."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -44,13 +45,21 @@ from mediad.ports import RemoteRow, SelfTest
 
 NOW = 4_102_444_800_000
 REF = CloudRef(HOME, "ASSET-1")
+
+
+def mark(seed: str) -> str:
+    """Apple's fingerprint of something, in the one form that is known."""
+    return base64.b64encode(b"\x01" + seed.encode().ljust(20)).decode()
+
+
+STILL_MARK, MOVIE_MARK = mark("still"), mark("movie")
 STILL, MOVIE = Digest("a" * 64), Digest("b" * 64)
 FILES = (
-    RemoteFile(Resource.ORIGINAL, "IMG_1.HEIC", 9, "AYstill", OriginalId(1), is_proved=True),
-    RemoteFile(Resource.LIVE_VIDEO, "IMG_1.MOV", 8, "AYmovie", OriginalId(2), is_proved=True),
+    RemoteFile(Resource.ORIGINAL, "IMG_1.HEIC", 9, STILL_MARK, OriginalId(1), is_proved=True),
+    RemoteFile(Resource.LIVE_VIDEO, "IMG_1.MOV", 8, MOVIE_MARK, OriginalId(2), is_proved=True),
 )
 REMOTE = Remote(
-    REF, "AYstill", "t1", "IMG_1.HEIC", NOW - 900 * DAY_MS, NOW - 900 * DAY_MS, files=FILES
+    REF, STILL_MARK, "t1", "IMG_1.HEIC", NOW - 900 * DAY_MS, NOW - 900 * DAY_MS, files=FILES
 )
 RULES = Rules(
     may_delete=True, is_armed=True, has_archive=True, has_phone=True, keep_favourites=True,
@@ -113,11 +122,11 @@ def second(**said: object) -> Callable[[Case], Case]:
 
 
 def unproved(file: RemoteFile) -> Callable[[Case], Case]:
-    worse = (FILES[0], file)
+    """Whatever else is said of it, and by whomever."""
+    worse = replace(REMOTE, files=(FILES[0], file))
+    kept = replace(HELD[1], file=file, fingerprints=(file.fingerprint,))
     return lambda good: replace(
-        good,
-        row=replace(good.row, remote=replace(REMOTE, files=worse)),
-        held=(HELD[0], replace(HELD[1], file=file)),
+        good, row=replace(good.row, remote=worse), fresh=worse, held=(HELD[0], kept)
     )
 
 
@@ -127,7 +136,7 @@ def twin(kept: tuple[Held, ...]) -> Callable[[Case], Case]:
 
 ROTTEN = copy(Site.ARCHIVE, "IMG_1.MOV", Digest("c" * 64))
 LIBRARY = copy(Site.LIBRARY, "IMG_1.MOV", MOVIE)
-EDIT = RemoteFile(Resource.EDITED, "IMG_E1.JPG", 5, "AYedit")
+EDIT = RemoteFile(Resource.EDITED, "IMG_E1.JPG", 5, mark("edit"))
 # Each way in which one proof, and no other, is missing.
 WITHOUT: list[tuple[Proof, Callable[[Case], Case]]] = [
     (Proof.ALLOWED, rules(may_delete=False)),
@@ -152,9 +161,10 @@ WITHOUT: list[tuple[Proof, Callable[[Case], Case]]] = [
     (Proof.SAME, fresh(files=(*FILES, EDIT))),
     (Proof.SAME, fresh(files=FILES[:1])),
     (Proof.SAME, fresh(files=(FILES[0], replace(FILES[1], size=7)))),
-    (Proof.SAME, fresh(files=(FILES[0], replace(FILES[1], fingerprint="AYothermovie")))),
+    (Proof.SAME, fresh(files=(FILES[0], replace(FILES[1], fingerprint=mark("other movie"))))),
     (Proof.TAKEN, unproved(replace(FILES[1], original=None))),
     (Proof.TAKEN, unproved(replace(FILES[1], is_proved=False))),
+    (Proof.TAKEN, unproved(replace(FILES[1], fingerprint="AgUnknown"))),
     (Proof.CLOCK, case(ahead_ms=None)),
     (Proof.CLOCK, case(ahead_ms=2 * 3_600_000)),
     (Proof.CLOCK, case(ahead_ms=-2 * 3_600_000)),
@@ -169,7 +179,7 @@ WITHOUT: list[tuple[Proof, Callable[[Case], Case]]] = [
     (Proof.ARCHIVED, second(fresh=(LIBRARY,))),
     (Proof.MATCHED, second(fingerprints=())),
     (Proof.MATCHED, second(fingerprints=("AYother",))),
-    (Proof.MATCHED, second(fingerprints=("AYmovie", "AYother"))),
+    (Proof.MATCHED, second(fingerprints=(MOVIE_MARK, "AYother"))),
     (Proof.COPIES, rules(min_copies=2)),
     (Proof.ON_PHONE, second(is_on_phone=False)),
     (Proof.KEEPER, case(behind="its keeper is not through its lanes")),

@@ -28,7 +28,7 @@ from mediad.adapters.icloud.faults import (
     cut_off,
     fault,
 )
-from mediad.adapters.icloud.fingerprint import Fingerprint
+from mediad.adapters.icloud.fingerprint import Fingerprint, SizeOnly
 from mediad.adapters.icloud.hosts import CONTENT, route
 from mediad.adapters.icloud.records import Location
 from mediad.config import Settings
@@ -109,7 +109,8 @@ class Downloader:
         return answers
 
     async def _one(self, fetch: Fetch, place: Location | None) -> None:
-        proof = partial(Fingerprint, fetch.file.fingerprint)
+        mark = fetch.file.fingerprint
+        proof = partial(Fingerprint, mark) if fetch.file.is_provable else SizeOnly
         async with self._files.receive(fetch.target, fetch.file.size, proof) as arrival:
             if arrival.is_there:
                 return

@@ -189,10 +189,8 @@ def _plan_one(plan: _Plan, record: Raw, resource: Resource, stem: str, suffix: s
     row = found if isinstance(found, dict) else {}
     size = _whole(row.get("size"), -1)
     fingerprint = _word(row.get("fileChecksum"), _WORD_CHARS)
-    if size <= 0 or not is_fingerprint(fingerprint):
-        plan.flaw = (
-            plan.flaw or f"iCloud tells no size or no known fingerprint of its file ({resource})"
-        )
+    if size <= 0 or not fingerprint:
+        plan.flaw = plan.flaw or f"iCloud tells no size or no fingerprint of its file ({resource})"
         return
     name = _named(plan.name, resource, _type(record, stem), suffix)
     plan.files.append(RemoteFile(resource, name, size, fingerprint))
