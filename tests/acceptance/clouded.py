@@ -56,6 +56,19 @@ class Clouded:
     def arm(self) -> None:
         self.root.ctl("config", "set", "safety.armed", "true")
 
+    def decide_by_file(self, *rules: str) -> None:
+        """These stand in mediad.toml from the beginning, and can be changed there."""
+        for rule in rules:
+            section, _, key = rule.partition(" = ")[0].partition(".")
+            self.root.env.pop(f"MEDIAD_{section.upper()}__{key.upper()}", None)
+        (self.root.root / "mediad.toml").write_text("".join(f"{rule}\n" for rule in rules))
+
+    def says(self, name: str, stage: str, why: str, *not_these: str) -> bool:
+        """Is that what a stage says of a photo by now, and none of the other things?"""
+        steps = self.root.explain(name)["steps"]
+        reasons = [s["reason"] for s in steps if s["stage"] == stage]
+        return any(why in r and not any(n in r for n in not_these) for r in reasons)
+
     def left(self) -> set[str]:
         """What still shows in the library of the phone's owner."""
         rows = self.icloud.library.primary.ranked("shown", lambda row: row.expunged_at is None)
