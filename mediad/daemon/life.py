@@ -122,9 +122,8 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
         )
     )  # fmt: skip
     await tasks.start(control.serve, service, settings.socket_path, house.supervisor.door)
-    tasks.start_soon(
-        house.watch.run, [s for s in FOLDERS if s is not Site.INCOMING]
-    )  # it is scanned
+    watched = [s for s in FOLDERS if s is not Site.INCOMING]
+    tasks.start_soon(house.watch.run, watched, [Site.INCOMING])
     tasks.start_soon(_watch_incoming, house)
     tasks.start_soon(house.watch_config, house.liveness.heart("watch of the configuration"))
     tasks.start_soon(house.check_journal)

@@ -56,18 +56,27 @@ class Watch:
         self._found: dict[Site, str] = {}  # the last fault that we saw ourselves
         self._met: dict[Site, tuple[int, float]] = {}  # by others: the least room, and since when
 
-    async def run(self, sites: Collection[Site]) -> None:
-        """For ever: every site now and then, and what has a fault every second, whoever met it."""
+    async def run(self, sites: Collection[Site], scanned: Collection[Site] = ()) -> None:
+        """
+        For ever: every site now and then, and what has a fault every second, whoever met it.
+
+        `scanned`: whose own watch looks at them, and knows nothing of what others meet there: a disk that is full.
+        """
         calm_until = self._clock.monotonic()
         while True:
             is_turn = self._clock.monotonic() >= calm_until
             if is_turn:
                 calm_until = self._clock.monotonic() + CALM_S
-            await self.ask_about_all([s for s in sites if is_turn or self._problems.about(s)])
+            worried = [s for s in sites if is_turn or self._problems.about(s)]
+            await self.ask_about_all([*worried, *(s for s in scanned if self._is_full(s))])
             if is_turn:
                 await self.ask_about_room(sites)
             await self._ask_journal()
             await self._clock.sleep(WORRIED_S)
+
+    def _is_full(self, site: Site) -> bool:
+        known = self._problems.about(site)
+        return known is not None and known.code == FULL
 
     async def ask_about_all(self, sites: Collection[Site]) -> None:
         """At once: one that hangs keeps no other from being asked."""

@@ -56,7 +56,7 @@ class Parts:
 
     async def run_until(self, holds: Callable[[], bool]) -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.watch.run, SITES)
+            tasks.start_soon(self.watch.run, SITES, [Site.INCOMING])
             with anyio.fail_after(SOON_S):
                 while not holds():
                     await anyio.lowlevel.checkpoint()
@@ -140,6 +140,26 @@ async def test_a_full_disk_is_tried_again_as_soon_as_it_has_more_room(
         p.room += more
         await p.watch.ask_about(Site.SPOOL)
         assert (p.told() == []) is is_over
+
+
+async def test_a_drop_folder_whose_disk_was_full_waits_for_no_scan(tmp_path: Path) -> None:
+    """A download met it; the folder's own watch looks again within the quarter of an hour only."""
+    async with parts(tmp_path) as p:
+        p.room = 5000
+        p.w.engine.link_is_down(Site.INCOMING, fault(Site.INCOMING, "space.full"))
+        await p.watch.ask_about(Site.INCOMING)
+        p.room += ROOM
+        await p.run_until(lambda: not p.told())
+        assert p.asked.count(Site.INCOMING) == 2
+        assert sum(p.w.clock.slept) <= 1
+
+
+async def test_of_a_drop_folder_that_has_another_fault_its_own_watch_tells(tmp_path: Path) -> None:
+    async with parts(tmp_path) as p:
+        p.w.engine.link_is_down(Site.INCOMING, fault(Site.INCOMING))
+        await p.run_until(lambda: len(p.w.clock.slept) == 3)
+        assert p.told() == ["incoming.unmounted"]
+        assert Site.INCOMING not in p.asked
 
 
 async def test_a_quota_that_nobody_sees_is_tried_again_now_and_then(tmp_path: Path) -> None:
