@@ -21,6 +21,12 @@ ACCOUNT: Final = "demo@example.com"
 PASSWORD: Final = "demo-password"  # noqa: S105 - it is shown to whoever starts the demo
 CODE: Final = "654321"
 FOLDER: Final = "demo-icloud"
+# So that all of it can be seen in minutes. What a file or the environment says counts; nothing is switched on here.
+QUICK: Final = {
+    "icloud.poll_minutes": "1",
+    "delete.cooloff_days": "0.001",
+    "delete.percent_per_day": "100",
+}
 
 
 def enter(loaded: Loaded, words: argparse.Namespace, environ: MutableMapping[str, str]) -> Loaded:
@@ -40,7 +46,9 @@ def enter(loaded: Loaded, words: argparse.Namespace, environ: MutableMapping[str
         MEDIAD_ICLOUD__DOMAIN="com",
         MEDIAD_ICLOUD__GATEWAY=f"http://127.0.0.1:{_free_port()}",
     )
-    environ.setdefault("MEDIAD_ICLOUD__POLL_MINUTES", "1")
+    for key, value in QUICK.items():
+        if loaded.origins.get(key, "default") == "default":
+            environ[f"MEDIAD_{key.upper().replace('.', '__')}"] = value
     return load(config_file=words.config, root=words.root, environ=environ)
 
 
@@ -48,6 +56,7 @@ async def live(life: Callable[[], Awaitable[int]], loaded: Loaded) -> int:
     """The daemon's life within the demo's."""
     settings = loaded.settings
     clock = SystemClock()
+    print("One moment: a small library is made …", flush=True)  # noqa: T201 - who starts a demo reads it
     account = Account(ACCOUNT, PASSWORD, device_code=CODE, sms_code=CODE)
     library = Library(clock)
     saved = Saved(settings.folders.state / FOLDER)
@@ -67,7 +76,13 @@ def _told(address: str, root: str) -> str:
         f"    mediactl --root {root} icloud login\n\n"
         f"    account   {ACCOUNT}\n"
         f"    password  {PASSWORD}\n"
-        f"    code      {CODE}\n"
+        f"    code      {CODE}\n\n"
+        f"To let it give space back as well, afterwards:\n\n"
+        f"    mediactl --root {root} config set delete.enabled true    # gathers in the album\n"
+        f"    mediactl --root {root} selftest\n"
+        f"    mediactl --root {root} config set safety.armed true      # deletes, after the cool-off\n\n"
+        f"The demo looks every minute, its cool-off is a minute and a half in place of 30 days, and a day's share\n"
+        f"is all of it in place of 5 %. Your own numbers in {root}/mediad.toml count at the next start.\n"
     )
 
 

@@ -164,8 +164,10 @@ def _show(words: argparse.Namespace, doc: Mapping[str, Any]) -> int:
     if words.json:
         document(doc)
         return DONE if doc["state"] == "up" else NO
-    detail = f": {clean(doc['detail'])}" if doc["detail"] else ""
-    say(f"iCloud is {doc['state']}{detail}")
+    detail = clean(doc["detail"])
+    if doc["state"] != "off":  # what the sign-in says comes next, with its state
+        detail = detail.removeprefix(clean(doc["message"])).removeprefix("; ")
+    say(f"iCloud is {doc['state']}" + (f": {detail}" if detail else ""))
     if doc["state"] != "off":
         say(_sign_in(doc))
         counts = doc["counts"]

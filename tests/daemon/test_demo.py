@@ -1,5 +1,6 @@
 """Guards the demo: what it says to type works, it goes on after a restart, and no real account is touched."""
 
+import argparse
 import re
 import signal
 import subprocess
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 from pyicloud.exceptions import PyiCloudFailedLoginException
 
+from mediad.config import load
 from mediad.daemon import EX_CONFIG
-from mediad.daemon.demo import ACCOUNT, CODE, PASSWORD
+from mediad.daemon.demo import ACCOUNT, CODE, PASSWORD, enter
 from tests.testing.pyicloud_here import by_rank, database, service
 
 MEDIAD = Path(sys.executable).parent / "mediad"
@@ -73,6 +75,21 @@ def test_nothing_but_the_demos_password_is_taken(tmp_path: Path) -> None:
         api = service(address(said), tmp_path / "jar", "mine", name=ACCOUNT)
         with pytest.raises(PyiCloudFailedLoginException):
             api.authenticate()
+
+
+def test_it_is_in_a_hurry_where_nobody_says_otherwise_and_switches_nothing_on(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mediad.toml").write_text("[delete]\npercent_per_day = 50.0\n")
+    environ = {"MEDIAD_ICLOUD__POLL_MINUTES": "7"}
+    words = argparse.Namespace(config=None, root=tmp_path)
+    loaded = enter(load(config_file=None, root=tmp_path, environ=environ), words, environ)
+    settings = loaded.settings
+    assert settings.delete.cooloff_days == 0.001
+    assert settings.delete.percent_per_day == 50
+    assert settings.icloud.poll_minutes == 7
+    assert (settings.delete.enabled, settings.safety.armed) == (False, False)
+    assert "MEDIAD_DELETE__COOLOFF_DAYS" in loaded.origins["delete.cooloff_days"]
 
 
 def test_the_root_of_a_real_account_is_left_alone(tmp_path: Path) -> None:

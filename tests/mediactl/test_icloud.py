@@ -59,6 +59,14 @@ async def test_off_is_said_with_the_way_to_switch_it_on(tmp_path: Path) -> None:
         assert (await t.type("icloud", "--json")).doc["state"] == "off"
 
 
+async def test_why_it_is_down_is_said_once(tmp_path: Path) -> None:
+    async with a_lane(tmp_path, **ON) as (t, _):
+        lines = (await t.type("icloud")).out.splitlines()
+    [told] = [line for line in lines if "not signed in to iCloud" in line]
+    assert lines[0].startswith("iCloud is down")
+    assert told.startswith("signed-out: ")
+
+
 async def test_a_sign_in_asks_for_the_password_and_then_for_the_code(
     tmp_path: Path, keyboard: Keyboard
 ) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from mediad.daemon.liveness import LIMIT_S
 from mediad.errors import NeedsOperator, Retryable
@@ -157,6 +158,21 @@ async def test_the_day_on_which_apple_wants_a_code_again_is_told_ahead(tmp_path:
         w.sign(trust_expires_at=w.clock.now() + 60 * DAY_MS)
         await w.watch.ask()
         assert w.codes(SESSION) == []
+
+
+async def test_each_step_to_that_day_is_one_line_in_the_log_and_names_the_remedy(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        w.sign(trust_expires_at=w.clock.now() + 15 * DAY_MS)
+        with capture_logs() as lines:
+            for _ in range(17 * 4):  # four times a day, till after it
+                await w.watch.ask()
+                w.clock.advance(6 * 3600)
+        told = [x["days"] for x in lines if x["event"] == "icloud.trust_expires"]
+        assert [round(days) for days in told] == [14, 7, 3, 1, 0]
+        [problem] = [p for p in w.problems.now() if p.subject == SESSION]
+        assert "mediactl icloud login" in problem.remedy
 
 
 async def test_switched_off_it_asks_nobody_and_nothing_is_a_problem(tmp_path: Path) -> None:
