@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -20,13 +21,17 @@ import anyio
 import anyio.to_thread
 
 from mediad.adapters.errnos import faults_of
-from mediad.adapters.video import judge_video, render_video
+from mediad.adapters.video import render_video
+from mediad.adapters.video_gates import Making, judge_video
 from mediad.adapters.workers import Children, Limits, Workers
 from mediad.errors import Refused
 from mediad.model import Digest, Place, Site
 from mediad.ports import Judgement, Recipe
 
 REMEMBERED: Final = 4096
+_MAKINGS: Final = (
+    8  # of videos that are not judged yet: every frame's time, some megabytes of a long film
+)
 _RAM_BYTES: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 _MB: Final = 1_000_000
 
@@ -61,6 +66,7 @@ class WorkerEncoder:
         self._videos = anyio.CapacityLimiter(video_workers)
         self._threads = anyio.CapacityLimiter(8)  # for moments: stat, mkdir, rmtree
         self._memory: OrderedDict[Place, tuple[Judgement, _Signature | None]] = OrderedDict()
+        self._makings: OrderedDict[Place, tuple[_Signature | None, Making]] = OrderedDict()
 
     def resize(self, photo_workers: int, video_workers: int) -> None:
         self._photos.resize(photo_workers)
@@ -75,7 +81,7 @@ class WorkerEncoder:
             origin = self._path_of(source)
             try:
                 if recipe.media.is_video:
-                    await self._in_thread(render_video, origin, target, recipe)
+                    await self._film(origin, target, candidate, recipe)
                 else:
                     await self._ask("render", origin, target, folder, recipe)
             except Refused as no:
@@ -95,13 +101,30 @@ class WorkerEncoder:
             return replace(known, is_gone=True) if known else None
         if known is not None and seen == known_as:
             return known
-        judged = await self._judged(self._path_of(source), path, recipe)
+        origin = self._path_of(source)
+        if recipe.media.is_video:
+            judged = await self._judged_film(origin, candidate, recipe)
+        else:
+            judged = await self._judged(origin, path, recipe)
         self._remember(candidate, judged, seen)
         return judged
 
+    async def _film(self, origin: Path, target: Path, candidate: Place, recipe: Recipe) -> None:
+        seen = await anyio.to_thread.run_sync(_signature, origin, limiter=self._threads)
+        made = await self._in_thread(partial(render_video, origin, target, recipe, Limits()))
+        self._makings[candidate] = (seen, made)
+        while len(self._makings) > _MAKINGS:
+            self._makings.popitem(last=False)
+
+    async def _judged_film(self, origin: Path, candidate: Place, recipe: Recipe) -> Judgement:
+        """What was seen of the source while the candidate was made counts if that is the very same source."""
+        seen = await anyio.to_thread.run_sync(_signature, origin, limiter=self._threads)
+        then, made = self._makings.pop(candidate, (None, None))
+        making = made if seen is not None and seen == then else None
+        target = self._path_of(candidate)
+        return await self._in_thread(partial(judge_video, origin, target, recipe, Limits(), making))
+
     async def _judged(self, source: Path, candidate: Path, recipe: Recipe) -> Judgement:
-        if recipe.media.is_video:
-            return await self._in_thread(judge_video, source, candidate, recipe)
         async with self._folder() as folder:
             try:
                 said = await self._ask("judge", source, candidate, folder, recipe)
@@ -128,21 +151,14 @@ class WorkerEncoder:
         }
         return await self._photos.ask(job, photo_limits(size))
 
-    async def _in_thread(
-        self,
-        work: Callable[[Path, Path, Recipe, Limits], T],
-        source: Path,
-        target: Path,
-        recipe: Recipe,
-    ) -> T:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         """Cancelled: its programs are killed and it ends by itself, in a thread nobody waits for."""
         children = Children()
         with children.adopted():
             try:
                 return await anyio.to_thread.run_sync(
-                    work, source, target, recipe, Limits(),
-                    limiter=self._videos, abandon_on_cancel=True,
-                )  # fmt: skip
+                    work, limiter=self._videos, abandon_on_cancel=True
+                )
             except anyio.get_cancelled_exc_class():
                 children.kill()
                 raise

@@ -2,7 +2,7 @@
 A MOV or MP4 film, read into what can be known of it for certain: boxes, tracks, chunks, frame times.
 
 Counts are believed only when the bytes are there, nothing is allocated on a file's word alone, and what is not
-understood whole is NotUnderstood. `check` says whether a film may be taken apart and put together again.
+understood whole is NotUnderstood. mov_check says whether a film may be taken apart and put together again.
 """
 
 import struct
@@ -17,17 +17,13 @@ MAX_MOOV_BYTES = 32 << 20  # an hour at 60 frames a second takes about 4
 MAX_TRACKS = 64
 MAX_SAMPLES = 2_000_000  # of one track: nine hours at 60 frames a second
 MAX_CHUNKS = 1_000_000  # of all tracks together
-MAX_UNCLAIMED_BYTES = 4096  # of mdat that no track speaks for; a dash cam hides its GPS log there
 
 _HOLDS = {b"moov": b"trak", b"trak": b"mdia", b"mdia": b"minf", b"minf": b"stbl"}
 _TOP = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"meta", b"udta"})
 _TOP |= {b"sefd", b"pdin"}
-_IN_MOOV = frozenset({b"mvhd", b"trak", b"udta", b"meta", b"iods", b"free", b"skip", b"wide"})
-_IN_MOOV |= {b"uuid", b"clip", b"ctab", b"prfl"}
-_FRAGMENTS = frozenset({b"moof", b"sidx", b"ssix", b"styp", b"mfra", b"mvex"})
+FRAGMENTS = frozenset({b"moof", b"sidx", b"ssix", b"styp", b"mfra", b"mvex"})
 OF_OLD_FRAMES = frozenset({b"cslg", b"sdtp", b"stps", b"sgpd", b"sbgp", b"csgp"})
 TABLES = frozenset({b"stsd", b"stts", b"ctts", b"stss", b"stsc", b"stsz", b"stco", b"co64"})
-_KINDS = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"av01"})
 CODEC = frozenset({b"avcC", b"hvcC", b"av1C"})
 OF_PICTURE = frozenset({b"colr", b"pasp", b"clap", b"fiel", b"gama", b"mdcv", b"clli", b"SmDm"})
 OF_PICTURE |= {b"CoLL", b"amve", b"cclv", b"chrm", b"st3d", b"sv3d"}
@@ -39,6 +35,10 @@ _ENTRY_HEAD = 86  # a video sample entry before its boxes
 
 class Fragmented(NotUnderstood):
     """A film in fragments, as streaming services make them."""
+
+
+class SeveralDescriptions(NotUnderstood):
+    """A track that changes its coding on the way."""
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +107,7 @@ class Movie:
 def movie(file: BinaryIO) -> Movie:
     view = FileView(file.fileno())
     top = list(boxes(view, 0, len(view)))
-    if any(box.type in _FRAGMENTS for box in top):
+    if any(box.type in FRAGMENTS for box in top):
         raise Fragmented("the film is in fragments")
     for box in top:
         if box.type not in _TOP:
@@ -195,7 +195,7 @@ def _per_chunk(stbl: Node, chunks: int) -> list[int]:
     if (chunks and firsts[0] != 1) or any(a >= b for a, b in pairwise(firsts)):
         raise NotUnderstood("the map of samples to chunks does not add up")
     if any(description != 1 or not per for _, per, description in rows):
-        raise NotUnderstood("a track with several sample descriptions")
+        raise SeveralDescriptions("a track with several sample descriptions")
     runs = (repeat(rows[i][1], after - first) for i, (first, after) in enumerate(pairwise(firsts)))
     return list(chain.from_iterable(runs)) if chunks else []
 
@@ -269,92 +269,26 @@ def times(video: Track) -> tuple[list[int], list[int]]:
     return decoded, [at + by for at, by in zip(decoded, late, strict=True)]
 
 
-# Refusing
-
-
-def check(movie: Movie) -> None:
-    for node in movie.moov.children or ():
-        if node.type in _FRAGMENTS:
-            raise Fragmented("the film is in fragments")
-        if node.type not in _IN_MOOV:
-            raise NotUnderstood(f"a {node.type!r} box in moov")
-    for track in movie.tracks:
-        _check_track(track)
-    _check_picture(movie.video)
-    _check_offsets_elsewhere(movie)
-    _check_claims(movie)
-
-
-def _check_track(track: Track) -> None:
-    references = track.node.only(b"mdia", b"minf", b"dinf").payload
-    for dref in boxes(references, 0, len(references)):
-        for box in boxes(references, min(dref.body + 8, dref.end), dref.end):
-            if not number(references, box.body, 4) & 1:
-                raise NotUnderstood("a track that lies in another file")
-    for kind in (b"saio", b"saiz", b"senc"):
-        if track.stbl.some(kind):
-            raise NotUnderstood("an encrypted track")
-
-
-def _check_picture(video: Track) -> None:
-    for node in video.stbl.children or ():
-        if node.type not in TABLES | OF_OLD_FRAMES:
-            raise NotUnderstood(f"a {node.type!r} box among the picture's tables")
-    kind, _, parts = description(video)
-    if kind not in _KINDS:
-        raise NotUnderstood(f"pictures of the kind {kind!r}")
-    for part, content in parts:
-        if part not in OF_PICTURE | CODEC | {b"btrt", b"free"}:
-            raise NotUnderstood(f"a {part!r} box that describes the picture")
-        if part == b"hvcC" and _has_layers(content):
-            raise NotUnderstood("pictures in several layers")
+def shown(video: Track) -> tuple[list[int], list[int]]:
+    """When each frame is shown, in turn, and which of them, counted in turn, a decoder can start at."""
+    _, at = times(video)
+    ticks = sorted(at)
+    stss = video.stbl.some(b"stss")
+    points = range(1, len(at) + 1) if stss is None else [row for (row,) in _rows(stss, ">I")]
+    if any(not 0 < point <= len(at) for point in points):
+        raise NotUnderstood("a sync point that is no frame")
+    turn = {tick: n for n, tick in enumerate(ticks)}
+    return ticks, sorted({turn[at[point - 1]] for point in points}) or [0]
 
 
 def description(video: Track) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:
     """The one sample entry of a video track: its kind, its fixed head, and its boxes with their types."""
     stsd = video.stbl.only(b"stsd").payload
     size, kind = number(stsd, 8, 4), read(stsd, 12, 4)
-    if number(stsd, 4, 4) != 1 or size < _ENTRY_HEAD or number(stsd, 24, 2):
-        raise NotUnderstood("not exactly one description of the picture")
+    if number(stsd, 4, 4) != 1:
+        raise SeveralDescriptions("not exactly one description of the picture")
+    if size < _ENTRY_HEAD or number(stsd, 24, 2):
+        raise NotUnderstood("a description of the picture that is not the usual")
     entry = read(stsd, 8, size)
     parts = [(box.type, entry[box.start : box.end]) for box in boxes(entry, _ENTRY_HEAD, size)]
     return kind, entry[:_ENTRY_HEAD], parts
-
-
-def _has_layers(box: bytes) -> bool:
-    """Alpha or a second eye: coded beside the base picture, under another layer id."""
-    at = 8 + 23
-    for _ in range(number(box, 8 + 22, 1)):
-        units, at = number(box, at + 1, 2), at + 3
-        for _ in range(units):
-            size = number(box, at, 2)
-            if number(box, at + 2, 2) >> 3 & 0x3F:
-                return True
-            at += 2 + size
-    return False
-
-
-def _check_offsets_elsewhere(movie: Movie) -> None:
-    """Item locations count from the start of the file and would point astray."""
-    kept = [content_of(movie.file, box) for box in movie.top if box.type == b"meta"]
-    kept += [node.payload for node in movie.moov.children or ()]
-    kept += [node.payload for track in movie.tracks for node in track.node.children or ()]
-    if any(b"iloc" in content for content in kept):
-        raise NotUnderstood("items with places of their own")
-
-
-def _check_claims(movie: Movie) -> None:
-    """Each chunk lies in one mdat, none in another, and no track is silent about much of it."""
-    claimed = sorted(span for track in movie.tracks for span in track.chunks)
-    if any(before.end > after.start for before, after in pairwise(claimed)):
-        raise NotUnderstood("chunks that share bytes")
-    room = [Span(box.body, box.end) for box in movie.top if box.type == b"mdat"]
-    at = 0
-    for span in claimed:
-        while at < len(room) and span.start >= room[at].end:
-            at += 1
-        if at == len(room) or span.start < room[at].start or span.end > room[at].end:
-            raise NotUnderstood("a chunk outside of mdat")
-    unclaimed = sum(b - a for a, b in room) - sum(b - a for a, b in claimed)
-    if unclaimed > MAX_UNCLAIMED_BYTES:
-        raise NotUnderstood(f"{unclaimed} bytes of media that belong to no track")

@@ -13,7 +13,8 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from mediad.adapters.bmff import Box, NotUnderstood, boxes, number, read
+from mediad.adapters.bmff import Box, NotUnderstood, boxes, number
+from mediad.adapters.mov_check import check
 from mediad.adapters.mov_film import (
     CODEC,
     OF_OLD_FRAMES,
@@ -23,7 +24,6 @@ from mediad.adapters.mov_film import (
     Node,
     Span,
     Track,
-    check,
     content_of,
     description,
     handler_of,
@@ -36,6 +36,13 @@ _DIMENSIONS = slice(32, 36)
 _MOST_32 = 0xFFFFFFFF
 _MOST_SIGNED_32 = 0x7FFFFFFF
 _COPY_BYTES = 1 << 20
+_EDIT_ROWS = {0: ">IiI", 1: ">QqI"}  # by version
+
+
+class _Edit(NamedTuple):
+    duration: int  # in ticks of the movie
+    at: int  # in ticks of the track; negative: nothing is shown
+    rate: int
 
 
 class _Piece(NamedTuple):
@@ -52,7 +59,7 @@ class _Piece(NamedTuple):
         return sum(end - start for start, end in self.spans)
 
 
-def graft(source: Path, encoded: Path, target: Path) -> int:
+def graft(source: Path, encoded: Path, target: Path, *, dolby_vision: bool = False) -> int:
     """
     Write `target` (new, fsynced): `source` with the picture of `encoded`. Returns the number of frames.
 
@@ -61,7 +68,7 @@ def graft(source: Path, encoded: Path, target: Path) -> int:
     """
     with source.open("rb") as old_file, encoded.open("rb") as new_file:
         old, new = movie(old_file), movie(new_file)
-        check(old)
+        check(old, dolby_vision=dolby_vision)
         pieces = _pieces(old, new)
         _put_track(old.video, new.video)
         with target.open("xb") as out:
@@ -73,11 +80,11 @@ def graft(source: Path, encoded: Path, target: Path) -> int:
     return len(new.video.sizes)
 
 
-def graftable(source: Path) -> None:
+def graftable(source: Path, *, dolby_vision: bool = False) -> None:
     """Raises NotUnderstood when `graft` would refuse this original, before hours are spent on coding it."""
     with source.open("rb") as file:
         film = movie(file)
-        check(film)
+        check(film, dolby_vision=dolby_vision)
         times(film.video)
 
 
@@ -87,6 +94,28 @@ def changed(source: Path, candidate: Path) -> list[str]:
         before, after = dict(_kept(movie(old_file))), dict(_kept(movie(new_file)))
     paths = before.keys() | after.keys()
     return sorted(path for path in paths if before.get(path) != after.get(path))
+
+
+def moved(source: Path, candidate: Path) -> bool:
+    """Is any frame shown at another time than before, or cut in another way by the edit list?"""
+    with source.open("rb") as old_file, candidate.open("rb") as new_file:
+        return _presentation(movie(old_file).video) != _presentation(movie(new_file).video)
+
+
+def _presentation(video: Track) -> tuple[list[int], list[_Edit]]:
+    _, shown = times(video)
+    first = min(shown)
+    edits = [edit._replace(at=edit.at - first) if edit.at >= 0 else edit for edit in _edits(video)]
+    return sorted(at - first for at in shown), edits
+
+
+def _edits(video: Track) -> list[_Edit]:
+    edts = video.node.some(b"edts")
+    if edts is None:
+        return [_Edit(_whole_duration(video), 0, 1 << 16)]
+    elst, row = _edit_list(edts.payload)
+    content = edts.payload[elst.start : elst.stop]
+    return [_Edit(*numbers) for numbers in struct.iter_unpack(row, content)]
 
 
 def _kept(film: Movie) -> Iterator[tuple[str, bytes]]:
@@ -189,34 +218,48 @@ def _put_edits(video: Track, shift: int) -> None:
     if edts is not None:
         edts.payload = _shifted(edts.payload, shift)
         return
-    tkhd = video.node.only(b"tkhd").payload
-    long = tkhd[:1] == b"\1"
-    duration = number(tkhd, 28, 8) if long else number(tkhd, 20, 4)
-    entry = struct.pack(">IIQqI", 1 << 24, 1, duration, shift, 1 << 16)
+    entry = struct.pack(">IIQqI", 1 << 24, 1, _whole_duration(video), shift, 1 << 16)
     children = video.node.children or []
     after = [node.type for node in children].index(b"tkhd") + 1
     elst = struct.pack(">I4s", len(entry) + 8, b"elst") + entry
     children.insert(after, Node(b"edts", elst))
 
 
-def _shifted(edts: bytes, shift: int) -> bytes:
+def _whole_duration(video: Track) -> int:
+    tkhd = video.node.only(b"tkhd").payload
+    return number(tkhd, 28, 8) if tkhd[:1] == b"\1" else number(tkhd, 20, 4)
+
+
+def _edit_list(edts: bytes) -> tuple[range, str]:
+    """Where the rows of the one edit list are, and how they are packed."""
     found = [box for box in boxes(edts, 0, len(edts)) if box.type == b"elst"]
     if len(found) != 1:
         raise NotUnderstood("not exactly one edit list")
-    moved, at = bytearray(edts), found[0].body
-    is_long = number(edts, at, 1) == 1
-    row, before, width = (20, 8, 8) if is_long else (12, 4, 4)
-    count = number(edts, at + 4, 4)
-    if not count or at + 8 + count * row > found[0].end:
+    at = found[0].body
+    version = number(edts, at, 1)
+    if version not in _EDIT_ROWS:
+        raise NotUnderstood(f"an edit list of version {version}")
+    row = _EDIT_ROWS[version]
+    rows = range(
+        at + 8, at + 8 + number(edts, at + 4, 4) * struct.calcsize(row), struct.calcsize(row)
+    )
+    if not rows or rows.stop > found[0].end:
         raise NotUnderstood("an edit list that is cut off")
-    for start in range(at + 8 + before, at + 8 + count * row, row):
-        media_time = int.from_bytes(read(edts, start, width), "big", signed=True)
-        if media_time < 0:  # an empty edit: nothing is shown
+    return rows, row
+
+
+def _shifted(edts: bytes, shift: int) -> bytes:
+    rows, row = _edit_list(edts)
+    later = bytearray(edts)
+    for start in rows:
+        edit = _Edit(*struct.unpack_from(row, edts, start))
+        if edit.at < 0:  # an empty edit: nothing is shown
             continue
-        if media_time + shift >= 1 << (8 * width - 1):
-            raise NotUnderstood("an edit list that ends beyond its numbers")
-        moved[start : start + width] = (media_time + shift).to_bytes(width, "big")
-    return bytes(moved)
+        try:
+            struct.pack_into(row, later, start, *edit._replace(at=edit.at + shift))
+        except struct.error as error:
+            raise NotUnderstood("an edit list that ends beyond its numbers") from error
+    return bytes(later)
 
 
 # The new file

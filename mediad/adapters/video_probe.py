@@ -1,46 +1,32 @@
-"""
-What a video is, as ffprobe and its own boxes tell it, and whether it can be made smaller without losing anything.
-
-`suits` is the whole policy and pure: "" or the stable code of why a video is left as it is; WHY has the sentences.
-"""
+"""What a video is, as ffprobe and its own boxes tell it. Whether it is made smaller is for video_rules to say."""
 
 import json
+import os
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from mediad.adapters.bmff import FileView, NotUnderstood
-from mediad.adapters.mov_film import Fragmented
+from mediad.adapters.bmff import FileView, NotUnderstood, boxes
+from mediad.adapters.mov_check import DolbyVision, Encrypted, Spatial
+from mediad.adapters.mov_film import Fragmented, SeveralDescriptions
 from mediad.adapters.mov_graft import graftable
 from mediad.adapters.workers import Finished, Limits, run_limited
 from mediad.errors import Refused, Retryable
 
-SHORTEST_S = 2.0  # nothing to gain below, but by Live Photos, which come by the thousand
-
-WHY: Mapping[str, str] = {
-    "compress.untouched_container": "only MOV and MP4 videos are made smaller; other containers are left as they are",
-    "compress.no_video": "there is no picture track in it",
-    "compress.several_videos": "it has several picture tracks (cinematic, spatial, two lenses), and one would be lost",
-    "compress.dolby_vision": "its Dolby Vision layer would be lost",
-    "compress.dynamic_hdr": "its scene-by-scene HDR10+ data would be lost",
-    "compress.codec": "only H.264 and HEVC are coded again; the gain from others is small or their loss is not",
-    "compress.interlaced": "it is interlaced, and coding it again would harm it",
-    "compress.pixel_format": "its pixel format is not one that can be kept exactly",
-    "compress.fragmented": "it is a film in fragments",
-    "compress.structure": "its inner structure is not one that can be kept exactly",
-    "compress.av1_in_mov": "AV1 has no place in a MOV film; MP4 films can hold it",
-    "compress.hdr_needs_x265": "its HDR is kept whole by libx265 only",
-    "compress.short": "it is shorter than two seconds, so there is little to gain",
-}
-
 _FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
-_CODECS = frozenset({"h264", "hevc"})
-_PIXEL_FORMATS = frozenset(
-    {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv420p10le", "yuv422p10le"}
-)
+_NAMED: Mapping[type[NotUnderstood], str] = {
+    Fragmented: "compress.fragmented",
+    Encrypted: "compress.encrypted",
+    Spatial: "compress.spatial",
+    SeveralDescriptions: "compress.several_descriptions",
+    DolbyVision: "compress.dolby_vision",
+}
+_SEF_BYTES = 1 << 16
+_CAPTURED_FPS = "com.android.capture.fps"
+_SLOWED = 1.5  # filmed so much faster than it is shown
 _LIVE = "com.apple.quicktime.content.identifier"
 
 # ffprobe -f mov forces the demuxer and no protocol but file: text that is named .mov reaches no playlist reader.
@@ -73,8 +59,8 @@ class Colour:
 @dataclass(frozen=True, slots=True)
 class Probe:
     is_iso: bool = False  # MOV or MP4, by content
-    is_fragmented: bool = False
     flaw: str = ""  # why its structure cannot be kept; "" when it can
+    flaw_code: str = ""  # of a flaw that has a name
     videos: int = 0
     codec: str = ""
     pixel_format: str = ""
@@ -84,6 +70,8 @@ class Probe:
     timescale: int = 0
     frames: int = 0
     duration_s: float = 0.0
+    frames_a_second: float = 0.0
+    is_marked_slow: bool = False  # it says that it was filmed to be shown slowed down
     colour: Colour = Colour()
     is_interlaced: bool = False
     is_dolby_vision: bool = False
@@ -105,24 +93,6 @@ class Probe:
         return all(stream.kind == "video" for stream in self.streams)
 
 
-def suits(probe: Probe) -> str:
-    """Why this video is left as it is; "" when it may be made smaller."""
-    reasons = (
-        ("compress.untouched_container", not probe.is_iso),
-        ("compress.fragmented", probe.is_fragmented),
-        ("compress.no_video", probe.videos == 0),
-        ("compress.several_videos", probe.videos > 1),
-        ("compress.dolby_vision", probe.is_dolby_vision),
-        ("compress.dynamic_hdr", probe.is_dynamic_hdr),
-        ("compress.codec", probe.codec not in _CODECS),
-        ("compress.interlaced", probe.is_interlaced),
-        ("compress.pixel_format", probe.pixel_format not in _PIXEL_FORMATS),
-        ("compress.structure", bool(probe.flaw) or probe.timescale == 0),
-        ("compress.short", probe.duration_s < SHORTEST_S and not probe.is_live),
-    )
-    return next((code for code, is_so in reasons if is_so), "")
-
-
 def probe(source: Path, limits: Limits) -> Probe:
     """
     Look at a video without decoding more than its first frame.
@@ -131,19 +101,51 @@ def probe(source: Path, limits: Limits) -> Probe:
     """
     if not _is_iso(source):
         return Probe()
-    try:
-        graftable(source)
-    except Fragmented:
-        return Probe(is_iso=True, is_fragmented=True)
-    except NotUnderstood as error:
-        flaw = str(error)
-    else:
-        flaw = ""
+    flaw, code = _flaw(source)
+    if code == "compress.fragmented":
+        return Probe(is_iso=True, flaw=flaw, flaw_code=code)
     whole = _asked(source, limits, "-show_format", "-show_streams")
     first = _asked(
         source, limits, "-select_streams", "v:0", "-show_frames", "-read_intervals", "%+#1"
     )
-    return read_probe(whole, first, flaw)
+    seen = read_probe(whole, first)
+    is_dolby = code == "compress.dolby_vision"
+    return replace(
+        seen,
+        flaw="" if is_dolby else flaw,
+        flaw_code="" if is_dolby else code,
+        is_dolby_vision=seen.is_dolby_vision or is_dolby,
+        is_marked_slow=seen.is_marked_slow or _has_slow_part(source),
+    )
+
+
+def _flaw(source: Path) -> tuple[str, str]:
+    """Why its structure cannot be kept, with the code of what has a name."""
+    try:
+        graftable(source)
+    except NotUnderstood as error:
+        return str(error), next(
+            (code for kind, code in _NAMED.items() if isinstance(error, kind)), ""
+        )
+    return "", ""
+
+
+def _has_slow_part(source: Path) -> bool:
+    """Samsung writes behind the film which part of it is to be shown slowly."""
+    with source.open("rb") as file:
+        view = FileView(file.fileno())
+        try:
+            last = [box for box in boxes(view, 0, len(view)) if box.type == b"sefd"]
+        except NotUnderstood:
+            return False
+        return any(
+            b"SlowMotion" in view[box.body : min(box.end, box.body + _SEF_BYTES)] for box in last
+        )
+
+
+def threads() -> int:
+    """All cores, at the lowest priority that the workers have; more than four gain little at these sizes."""
+    return max(1, min(4, len(os.sched_getaffinity(0))))
 
 
 def _is_iso(source: Path) -> bool:
@@ -179,7 +181,7 @@ def _asked(source: Path, limits: Limits, *question: str) -> Mapping[str, object]
     return answer
 
 
-def read_probe(whole: Mapping[str, object], first: Mapping[str, object], flaw: str) -> Probe:
+def read_probe(whole: Mapping[str, object], first: Mapping[str, object]) -> Probe:
     """The answers of ffprobe (streams and format; the first frame) as one Probe. Believes no type."""
     streams = _list(whole.get("streams"))
     videos = [stream for stream in streams if stream.get("codec_type") == "video"]
@@ -190,9 +192,9 @@ def read_probe(whole: Mapping[str, object], first: Mapping[str, object], flaw: s
     kinds = {_text(extra, "side_data_type") for extra in extras}
     tags = _tags(container)
     timed = _text(video, "time_base")
+    rate = _ratio(_text(video, "avg_frame_rate"))
     return Probe(
         is_iso=True,
-        flaw=flaw,
         videos=len(videos),
         codec=_text(video, "codec_name"),
         pixel_format=_text(video, "pix_fmt"),
@@ -201,7 +203,9 @@ def read_probe(whole: Mapping[str, object], first: Mapping[str, object], flaw: s
         rotation=next((_number(extra, "rotation") for extra in extras if "rotation" in extra), 0),
         timescale=int(timed[2:]) if timed.startswith("1/") and timed[2:].isdigit() else 0,
         frames=_number(video, "nb_frames"),
-        duration_s=_seconds(container),
+        duration_s=_decimal(container, "duration"),
+        frames_a_second=rate,
+        is_marked_slow=_filmed_at(tags) > _SLOWED * max(1.0, rate),
         colour=_colour(video, extras),
         is_interlaced=_text(video, "field_order") not in ("", "unknown", "progressive")
         or _number(frame, "interlaced_frame") != 0,
@@ -282,8 +286,20 @@ def _number(holder: Mapping[str, object], key: str) -> int:
         return 0
 
 
-def _seconds(holder: Mapping[str, object]) -> float:
+def _decimal(holder: Mapping[str, object], key: str) -> float:
     try:
-        return float(_text(holder, "duration") or "0")
+        return float(_text(holder, key) or "0")
     except ValueError:
         return 0.0
+
+
+def _ratio(text: str) -> float:
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return 0.0
+
+
+def _filmed_at(tags: Sequence[tuple[str, str]]) -> float:
+    """Frames a second in the world, where a phone says so."""
+    return _decimal(dict(tags), _CAPTURED_FPS)

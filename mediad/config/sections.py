@@ -195,6 +195,33 @@ class CompressVideo(Section):
         "hevc is what iPhones and iCloud take back; h264 plays everywhere; av1 is smallest.",
         default="hevc",
     )
+    hardware: Literal["off", "auto", "nvenc", "qsv", "vaapi", "v4l2m2m"] = setting(
+        "A coder on a chip is several times as quick; its files are larger for the same quality. auto takes the first "
+        "that passes a trial; what it cannot do, and HDR, is coded in software.",
+        default="off",
+    )
+    dolby_vision: Flag = setting(
+        "Make renditions of Dolby Vision films too: they lose that layer and show the HDR or SDR picture below it.",
+        default=False,
+    )
+    light_target: float = setting(
+        "Score that the rate factor is searched for, film by film, where ffmpeg can tell it; 0: light_crf as it is.",
+        default=0.0, ge=0, le=100,
+    )  # fmt: skip
+    medium_target: float = setting(
+        "Likewise, from one to three years old; 0: medium_crf.", default=0.0, ge=0, le=100
+    )
+    heavy_target: float = setting(
+        "Likewise, older than three years; 0: heavy_crf.", default=0.0, ge=0, le=100
+    )
+    target_metric: Literal["vmaf", "xpsnr"] = setting(
+        "What the targets are measured in: VMAF (95 is hard to tell from the original) or XPSNR in dB (about 40).",
+        default="vmaf",
+    )
+    search_minutes: float = setting(
+        "How long the search may take for one film before the tier's own rate factor is used.", default=10.0,
+        unit="minutes", gt=0, le=1440,
+    )  # fmt: skip
 
 
 class Compress(Section):

@@ -1,8 +1,10 @@
 """Recipes of videos: which coder with which rate factor, by the age of the video."""
 
+from dataclasses import replace
 from typing import Final
 
 from mediad.config import Settings
+from mediad.config.sections import CompressVideo
 from mediad.model import Inspection, Media
 from mediad.policy.tiers import Tier
 from mediad.policy.untouched import Untouched
@@ -23,12 +25,34 @@ def video_recipe(
     if inspection.duration_s < MIN_VIDEO_S and not is_live_half:
         return Untouched("compress.small", f"it is shorter than {MIN_VIDEO_S:g} s")
     video = settings.compress.video
-    crf = {Tier.LIGHT: video.light_crf, Tier.MEDIUM: video.medium_crf, Tier.HEAVY: video.heavy_crf}
+    crf, target = {
+        Tier.LIGHT: (video.light_crf, video.light_target),
+        Tier.MEDIUM: (video.medium_crf, video.medium_target),
+        Tier.HEAVY: (video.heavy_crf, video.heavy_target),
+    }[tier]
     encoder = _ENCODERS[video.codec]
-    return Recipe(
-        f"video-{encoder.removeprefix('lib')}-crf{crf[tier]}/{_VIDEO_VERSION}",
+    recipe = Recipe(
+        _name(encoder, crf, target, video),
         media,
-        crf=crf[tier],
+        crf=crf,
         encoder=encoder,
         extension=inspection.extension,
+        hardware=video.hardware,
+        dolby_vision=video.dolby_vision,
     )
+    if not target:
+        return recipe
+    return replace(
+        recipe, target=target, metric=video.target_metric, search_s=video.search_minutes * 60
+    )
+
+
+def _name(encoder: str, crf: int, target: float, video: CompressVideo) -> str:
+    """All that decides what comes out: another name is another rendition."""
+    more = (
+        (f"-{video.target_metric}{target:g}", target),
+        (f"-{video.hardware}", video.hardware != "off"),
+        ("-nodovi", video.dolby_vision),
+    )
+    extras = "".join(word for word, is_so in more if is_so)
+    return f"video-{encoder.removeprefix('lib')}-crf{crf}{extras}/{_VIDEO_VERSION}"

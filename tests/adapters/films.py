@@ -55,3 +55,14 @@ def times(path: Path) -> list[str]:
     """When each frame is shown, edit list and all."""
     shown = probed(path, "-select_streams", "v:0", "-show_entries", "packet=pts")
     return sorted(shown.replace(",", " ").split())
+
+
+def grown(content: bytes, path: tuple[str, ...], addition: bytes) -> bytes:
+    """`addition` at the end of a box of moov, the sizes of all that hold it put right."""
+    out, start, end = bytearray(content), 0, len(content)
+    for kind in path:
+        at = content.index(kind.encode(), start, end) - 4
+        size = int.from_bytes(content[at : at + 4], "big")
+        out[at : at + 4] = struct.pack(">I", size + len(addition))
+        start, end = at + 8, at + size
+    return bytes(out[:end]) + addition + bytes(out[end:])

@@ -193,7 +193,7 @@ def test_an_iphone_film_keeps_every_tag(shared_media: Path, tmp_path: Path) -> N
     ("name", "reason"),
     [
         ("video_android/pixel-motion-photo-2-hevc-tracks.mp4", "2 video tracks"),
-        ("video_android/video_dovi_1920x1080_60fps_dvav_09.mp4", "dvvC"),
+        ("video_android/video_dovi_1920x1080_60fps_dvav_09.mp4", "Dolby Vision"),
         ("video_general/sample_vvc.mp4", "vvc1"),
         ("video_general/sample_mdat_too_long.mp4", "mdat"),
         ("video_general/issue_ghsa_crmj_qh74_2r36_poc.mov", "box"),

@@ -1,50 +1,32 @@
-"""Guards smaller videos: an honest one passes every gate, a poisoned one is stopped by its own gate."""
+"""Guards smaller videos: what is kept, what is refused, and that no poisoned coder gets anything through."""
 
 import signal
 import struct
-from collections.abc import Callable
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
-from mediad.adapters.mov_film import movie
-from mediad.adapters.mov_graft import graft
-from mediad.adapters.video import FLOOR_DB, _failure, judge_video, probe, render_video
-from mediad.adapters.video_probe import run
+from mediad.adapters.video import _failure, render_video
+from mediad.adapters.video_gates import judge_video
+from mediad.adapters.video_probe import probe, run
 from mediad.adapters.workers import Finished, Limits
 from mediad.errors import NeedsOperator, Refused, Retryable
 from mediad.model import Media
 from mediad.ports import Recipe
-from tests.adapters.films import TURNED, UPRIGHT, coded, ffmpeg, film
+from tests.adapters.films import film, grown
+from tests.adapters.poisoned import poisoned
 
-RECIPE = Recipe("video-x265-crf28/1", Media.MOV, crf=28, encoder="libx265/ultrafast")
-MP4 = Recipe("video-x265-crf28/1", Media.MP4, crf=28, encoder="libx265/ultrafast")
+RECIPE = Recipe("video-x265-crf28/1", Media.MOV, crf=20, encoder="libx265/ultrafast")
+MP4 = Recipe("video-x265-crf28/1", Media.MP4, crf=20, encoder="libx265/ultrafast")
 LIMITS = Limits()
 
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return film(tmp_path_factory.mktemp("video") / "clip.mov")
-
-
-@pytest.fixture(scope="session")
-def honest(clip: Path) -> Path:
-    target = clip.with_name("honest.mov")
-    render_video(clip, target, RECIPE, LIMITS)
-    return target
-
-
-def test_an_honest_rendition_passes_every_gate(clip: Path, honest: Path) -> None:
-    judged = judge_video(clip, honest, RECIPE, LIMITS)
-    assert (judged.failed, judged.why) == ("", "")
-    assert judged.size == honest.stat().st_size < clip.stat().st_size
-    assert judged.digest == blake3(honest.read_bytes()).hexdigest()
-    assert judged.figures is not None
-    assert judged.figures["frames"] == 60
-    psnr = judged.figures["psnr_min_db"]
-    assert isinstance(psnr, float)
-    assert psnr > FLOOR_DB
 
 
 def test_the_source_is_not_touched_and_nothing_is_left_over(clip: Path, tmp_path: Path) -> None:
@@ -79,147 +61,10 @@ def test_colours_hdr_words_and_depth_are_kept(tmp_path: Path) -> None:
 def test_other_encoders_pass_too(encoder: str, suffix: str, codec: str, tmp_path: Path) -> None:
     source, target = film(tmp_path / f"clip{suffix}"), tmp_path / f"new{suffix}"
     media = Media.MOV if suffix == ".mov" else Media.MP4
-    recipe = Recipe("other/1", media, crf=30, encoder=encoder)
+    recipe = Recipe("other/1", media, crf=20, encoder=encoder)
     render_video(source, target, recipe, LIMITS)
     assert probe(target, LIMITS).codec == codec
     assert judge_video(source, target, recipe, LIMITS).failed == ""
-
-
-# Poison
-
-
-def bigger(clip: Path, honest: Path, target: Path) -> None:
-    target.write_bytes(
-        honest.read_bytes() + struct.pack(">I4s", 9_000_000, b"free") + bytes(8_999_992)
-    )
-    assert target.stat().st_size > clip.stat().st_size
-
-
-def nothing(_clip: Path, _honest: Path, target: Path) -> None:
-    target.write_bytes(b"")
-
-
-def cut_off(_clip: Path, honest: Path, target: Path) -> None:
-    target.write_bytes(honest.read_bytes()[:-5000])
-
-
-def garbled(_clip: Path, honest: Path, target: Path) -> None:
-    """Noise over a frame in the middle of the film."""
-    content = bytearray(honest.read_bytes())
-    with honest.open("rb") as file:
-        chunks = movie(file).video.chunks
-    start, end = chunks[len(chunks) // 2]
-    content[start:end] = b"\xff" * (end - start)
-    target.write_bytes(content)
-
-
-def silent(_clip: Path, honest: Path, target: Path) -> None:
-    ffmpeg("-i", honest, "-map", "0:v", "-c", "copy", target)
-
-
-def other_sound(_clip: Path, honest: Path, target: Path) -> None:
-    """One bit of the tone: the tables say nothing about it."""
-    content = bytearray(honest.read_bytes())
-    with honest.open("rb") as file:
-        (sound,) = (track for track in movie(file).tracks if track.handler == b"soun")
-    content[sound.chunks[-1].start + 9] ^= 1
-    target.write_bytes(content)
-
-
-def unturned(_clip: Path, honest: Path, target: Path) -> None:
-    content = honest.read_bytes()
-    assert TURNED in content
-    target.write_bytes(content.replace(TURNED, UPRIGHT))
-
-
-def other_place(_clip: Path, honest: Path, target: Path) -> None:
-    target.write_bytes(honest.read_bytes().replace(b"+47.", b"+00."))
-
-
-def other_date(_clip: Path, honest: Path, target: Path) -> None:
-    content = bytearray(honest.read_bytes())
-    content[content.index(b"mvhd") + 8 + 3] = 77
-    target.write_bytes(content)
-
-
-def other_volume(_clip: Path, honest: Path, target: Path) -> None:
-    content = bytearray(honest.read_bytes())
-    content[content.index(b"mvhd") + 4 + 24] ^= 1
-    target.write_bytes(content)
-
-
-def black(clip: Path, _honest: Path, target: Path) -> None:
-    options = ("-vf", "drawbox=color=black:thickness=fill")
-    graft(clip, coded(clip, target.with_suffix(".part.mov"), *options), target)
-
-
-def some_other_film(clip: Path, _honest: Path, target: Path) -> None:
-    graft(clip, coded(clip, target.with_suffix(".part.mov"), "-vf", "hflip"), target)
-
-
-def eight_bits(clip: Path, _honest: Path, target: Path) -> None:
-    graft(clip, coded(clip, target.with_suffix(".part.mov"), "-pix_fmt", "yuv422p"), target)
-
-
-def other_colours(clip: Path, _honest: Path, target: Path) -> None:
-    options = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
-    graft(clip, coded(clip, target.with_suffix(".part.mov"), *options), target)
-
-
-def shorter(clip: Path, _honest: Path, target: Path) -> None:
-    options = ("-t", "2", "-map", "0", "-c:v", "libx264", "-crf", "30", "-c:a", "copy")
-    ffmpeg("-noautorotate", "-i", clip, *options, target)
-
-
-def smaller(clip: Path, _honest: Path, target: Path) -> None:
-    ffmpeg("-noautorotate", "-i", clip, "-vf", "scale=96:72", "-c:a", "copy", target)
-
-
-def stretched(_clip: Path, honest: Path, target: Path) -> None:
-    """The second entry of the table of times: frames are shown later, nothing else changes."""
-    content = bytearray(honest.read_bytes())
-    at = content.index(b"ctts") + 12
-    late = int.from_bytes(content[at + 4 : at + 8], "big")
-    content[at + 4 : at + 8] = (late + 3).to_bytes(4, "big")
-    target.write_bytes(content)
-
-
-Poison = Callable[[Path, Path, Path], None]
-
-
-@pytest.mark.parametrize(
-    ("poison", "code"),
-    [
-        (bigger, "compress.bigger"),
-        (nothing, "compress.damaged"),
-        (cut_off, "compress.damaged"),
-        (garbled, "compress.damaged"),
-        (silent, "compress.streams"),
-        (other_sound, "compress.streams"),
-        (unturned, "compress.rotation"),
-        (other_place, "compress.structure"),
-        (other_date, "compress.tags"),
-        (other_volume, "compress.structure"),
-        (black, "compress.picture"),
-        (some_other_film, "compress.picture"),
-        (eight_bits, "compress.colour"),
-        (other_colours, "compress.colour"),
-        (shorter, "compress.frames"),
-        (smaller, "compress.dimensions"),
-        (stretched, "compress.frame_times"),
-    ],
-)
-def test_each_poison_is_stopped_by_its_own_gate(
-    poison: Poison, code: str, clip: Path, honest: Path, tmp_path: Path
-) -> None:
-    target = tmp_path / "poisoned.mov"
-    poison(clip, honest, target)
-    judged = judge_video(clip, target, RECIPE, LIMITS)
-    assert judged.failed == code, judged.why
-    assert judged.why
-
-
-# Refusing
 
 
 @pytest.mark.parametrize(
@@ -257,7 +102,7 @@ def test_an_unknown_encoder_is_asked_about(clip: Path, tmp_path: Path) -> None:
     ],
 )
 def test_each_way_to_fail_has_its_name(done: Finished, code: str, clip: Path) -> None:
-    fault = _failure(done, clip, LIMITS)
+    fault = _failure(done, clip, probe(clip, LIMITS), LIMITS)
     assert fault.code == code
     assert fault.remedy
 
@@ -312,3 +157,97 @@ def test_rot_in_a_real_film_is_found(shared_media: Path, tmp_path: Path) -> None
     with pytest.raises(Refused) as refused:
         render_video(shared_media / "edge/bitrot.mov", tmp_path / "new.mov", RECIPE, LIMITS)
     assert refused.value.code == "compress.source_damaged"
+
+
+# Poisoned coders: each makes something that looks like a film, or nothing, or no end.
+
+POISONS = {
+    "truncates": """
+if out:
+    os.spawnv(os.P_WAIT, REAL, [REAL, *argv])
+    os.truncate(out, os.path.getsize(out) * 6 // 10)
+    sys.exit(0)""",
+    "loses its last frames": "if out: real(before(out, '-frames:v', '50'))",
+    "flips HDR": "if out: real(before(out, '-color_trc', 'smpte2084', '-color_primaries', 'bt2020'))",
+    "turns the picture": "if out: real(before(out, '-vf', 'hflip'))",
+    "turns it by 90 degrees": "if out: real(before(out, '-vf', 'transpose=1'))",
+    "makes it bigger": "if out: real(before(out, '-crf', '0', '-c:v', 'libx264', '-tag:v', 'avc1'))",
+    "writes black": "if out: real(before(out, '-vf', 'drawbox=color=black:thickness=fill'))",
+    "changes the depth": "if out: real(before(out, '-pix_fmt', 'yuv420p10le'))",
+    "moves frames": "if out: real(before(out, '-vf', 'setpts=PTS+gt(N\\\\,20)*300'))",
+    "keeps a tenth of the quality": "if out: real(before(out, '-crf', '51'))",
+    "exits with nothing": "if out: sys.exit(0)",
+    "exits with an empty file": "if out: open(out, 'w').close(); sys.exit(0)",
+    "hangs": "if out: time.sleep(600)",
+    "fills the disk": """
+if out:
+    with open(out, 'wb') as file:
+        while True:
+            file.write(bytes(1 << 20))""",
+    "crashes": "if out: os.abort()",
+    "floods its messages": """
+if out:
+    while True:
+        os.write(2, b'warning: ' * 1000)""",
+}
+
+
+@pytest.mark.parametrize("poison", POISONS)
+def test_nothing_of_a_poisoned_coder_is_accepted(
+    poison: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned(tmp_path / "bin", monkeypatch, POISONS[poison])
+    before, target = blake3(clip.read_bytes()).hexdigest(), tmp_path / "new.mov"
+    patience = Limits(wall_s=4, cpu_s=20) if poison == "hangs" else LIMITS
+    began = time.monotonic()
+    try:
+        making = render_video(clip, target, RECIPE, patience)
+    except Refused as refused:
+        codes = [refused.code]
+    else:
+        judged = (judge_video(clip, target, RECIPE, LIMITS, seen) for seen in (making, None))
+        codes = [found.failed for found in judged]
+    assert all(code.startswith("compress.") for code in codes)
+    assert target.exists() == (len(codes) == 2), "what is refused leaves nothing"
+    assert blake3(clip.read_bytes()).hexdigest() == before
+    assert {path.name for path in tmp_path.iterdir()} <= {"bin", "new.mov"}, "nothing is left over"
+    assert time.monotonic() - began < 60
+
+
+def test_a_full_disk_is_for_the_operator_and_not_the_film_s_fault(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = "if out: sys.exit('av_interleaved_write_frame(): No space left on device')"
+    poisoned(tmp_path / "bin", monkeypatch, full)
+    with pytest.raises(NeedsOperator) as fault:
+        render_video(clip, tmp_path / "new.mov", RECIPE, LIMITS)
+    assert fault.value.code == "space.full"
+
+
+# Dolby Vision, when its loss is allowed
+
+
+def with_dolby(source: Path, target: Path, compatible: int) -> Path:
+    """The same film, its picture said to have a layer of Dolby Vision over it; moov stands at the end."""
+    part = struct.pack(">I4s5B19x", 32, b"dvvC", 1, 0, 16, 37, compatible << 4)
+    content = grown(source.read_bytes(), ("moov", "trak", "mdia", "minf", "stbl", "stsd"), part)
+    at = content.index(b"hvc1") - 4
+    size = int.from_bytes(content[at : at + 4], "big") + len(part)
+    target.write_bytes(content[:at] + struct.pack(">I", size) + content[at + 4 :])
+    return target
+
+
+def test_dolby_vision_goes_only_when_asked_and_what_is_below_stays(tmp_path: Path) -> None:
+    options = ("-c:v", "libx265", "-x265-params", "log-level=error:pools=1", "-tag:v", "hvc1")
+    source = film(tmp_path / "plain.mov", *options, "-preset", "ultrafast", "-crf", "4")
+    dolby = with_dolby(source, tmp_path / "dolby.mov", 4)
+    with pytest.raises(Refused) as refused:
+        render_video(dolby, tmp_path / "new.mov", RECIPE, LIMITS)
+    assert refused.value.code == "compress.dolby_vision"
+    asked = replace(RECIPE, dolby_vision=True)
+    making = render_video(dolby, tmp_path / "new.mov", asked, LIMITS)
+    assert judge_video(dolby, tmp_path / "new.mov", asked, LIMITS, making).failed == ""
+    assert b"dvvC" not in (tmp_path / "new.mov").read_bytes()
+    alone = with_dolby(source, tmp_path / "alone.mov", 0)  # nothing to see without it
+    with pytest.raises(Refused):
+        render_video(alone, tmp_path / "none.mov", asked, LIMITS)

@@ -1,54 +1,15 @@
 """Guards what is said of a video, and which videos are left as they are."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mediad.adapters.video_probe import WHY, Colour, Probe, probe, read_probe, suits
+from mediad.adapters.video_probe import Colour, probe, read_probe
+from mediad.adapters.video_rules import suits
 from mediad.adapters.workers import Limits
 from mediad.errors import Refused
 from tests.adapters.films import ffmpeg, film
-
-GOOD = Probe(
-    is_iso=True,
-    videos=1,
-    codec="h264",
-    pixel_format="yuv420p",
-    width=1920,
-    height=1080,
-    timescale=600,
-    frames=300,
-    duration_s=10.0,
-)
-
-
-@pytest.mark.parametrize(
-    ("seen", "code"),
-    [
-        (GOOD, ""),
-        (replace(GOOD, codec="hevc", pixel_format="yuv420p10le"), ""),
-        (Probe(), "compress.untouched_container"),
-        (replace(GOOD, is_fragmented=True), "compress.fragmented"),
-        (replace(GOOD, videos=0), "compress.no_video"),
-        (replace(GOOD, videos=2, flaw="2 video tracks"), "compress.several_videos"),
-        (replace(GOOD, is_dolby_vision=True, flaw="dvvC"), "compress.dolby_vision"),
-        (replace(GOOD, is_dynamic_hdr=True), "compress.dynamic_hdr"),
-        (replace(GOOD, codec="av1"), "compress.codec"),
-        (replace(GOOD, codec="vvc"), "compress.codec"),
-        (replace(GOOD, codec="prores"), "compress.codec"),
-        (replace(GOOD, is_interlaced=True), "compress.interlaced"),
-        (replace(GOOD, pixel_format="yuv444p"), "compress.pixel_format"),
-        (replace(GOOD, flaw="chunks that share bytes"), "compress.structure"),
-        (replace(GOOD, timescale=0), "compress.structure"),
-        (replace(GOOD, duration_s=1.9), "compress.short"),
-        (replace(GOOD, duration_s=1.9, is_live=True), ""),
-    ],
-)
-def test_what_would_lose_something_is_left_as_it_is(seen: Probe, code: str) -> None:
-    assert suits(seen) == code
-    assert not code or WHY[code]
 
 
 def test_a_film_is_described_as_it_is(tmp_path: Path) -> None:
@@ -70,10 +31,12 @@ def test_a_film_is_described_as_it_is(tmp_path: Path) -> None:
         ("frag.mp4", ("-movflags", "+frag_keyframe+empty_moov"), "compress.fragmented"),
         ("lines.mov", ("-flags", "+ilme+ildct"), "compress.interlaced"),
         ("old.mov", ("-c:v", "mjpeg", "-bf", "0", "-pix_fmt", "yuvj420p"), "compress.codec"),
-        ("pro.mov", ("-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"), "compress.codec"),
+        ("pro.mov", ("-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"), "compress.prores"),
         ("full.mov", ("-pix_fmt", "yuv444p"), "compress.pixel_format"),
         ("sound.mov", ("-vn",), "compress.no_video"),
         ("brief.mov", ("-t", "1"), "compress.short"),
+        ("quick.mov", ("-r", "120"), "compress.slow_motion"),
+        ("slow.mp4", ("-metadata", "com.android.capture.fps=240"), "compress.slow_motion"),
     ],
 )
 def test_each_kind_is_known_by_its_content(
@@ -114,7 +77,7 @@ def test_a_film_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_no_type_in_the_answer_is_believed(whole: Mapping[str, object]) -> None:
-    assert suits(read_probe(whole, whole, "")) != ""
+    assert suits(read_probe(whole, whole)) != ""
 
 
 def test_hdr_words_are_told_as_x265_wants_them() -> None:
@@ -133,9 +96,7 @@ def test_hdr_words_are_told_as_x265_wants_them() -> None:
         "max_luminance": "10000000/10000",
     }
     video = {"codec_type": "video", "color_transfer": "smpte2084", "color_space": "unknown"}
-    seen = read_probe(
-        {"streams": [video]}, {"frames": [{"side_data_list": [light, mastering]}]}, ""
-    )
+    seen = read_probe({"streams": [video]}, {"frames": [{"side_data_list": [light, mastering]}]})
     assert seen.is_hdr
     assert seen.colour == Colour(
         "tv",
@@ -156,6 +117,7 @@ def test_hdr_words_are_told_as_x265_wants_them() -> None:
         ("video_general/sample_vvc.mp4", "compress.codec"),
         ("edge/mov_named.mp4", ""),
         ("video_iphone/video.mov", "compress.short"),
+        ("video_android/sample_sef_slow_motion.mp4", "compress.slow_motion"),
     ],
 )
 def test_real_films_are_known(shared_media: Path, name: str, code: str) -> None:

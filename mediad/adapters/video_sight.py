@@ -1,0 +1,156 @@
+"""
+What a decoder sees in a film: each frame's time and size, small gray pictures of some of them, whole frames of a few.
+
+Programs run with limits (workers), with `-f mov` forced and no protocol but files, so that text in a video's clothes
+reaches no playlist reader. Edit lists are ignored, so that every frame of a film is seen; what they cut is compared
+where they stand (mov_graft).
+"""
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from mediad.adapters.mov_film import movie, shown
+from mediad.adapters.video_probe import Probe, run, threads
+from mediad.adapters.workers import Limits
+
+FFMPEG = ("ffmpeg", "-hide_banner", "-y", "-v", "error", "-nostdin")
+STRICT = ("-xerror", "-err_detect", "explode", "-f", "mov", "-protocol_whitelist", "file")
+UNTIMED = ("-vsync", "0", "-enc_time_base", "-1")  # frames keep the times they have
+
+_SIDE = 64  # of the small gray pictures that are compared
+_SAMPLES = 48
+_PLACES = (1 / 6, 1 / 2, 5 / 6)  # of a film, where whole frames are looked at
+_MOST_A_PLACE = 8
+_WHOLE_BYTES = 96 << 20  # of all whole frames of one film
+_SAME_DB = 99.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All frames, as they are presented. `complaint` is what the decoder grumbled on the way."""
+
+    frames: tuple[
+        tuple[int, int], ...
+    ]  # presentation time in ticks of the track, bytes of the decoded frame
+    pictures: tuple[bytes, ...]
+    complaint: str = ""
+
+
+class Window(NamedTuple):
+    """Neighbouring frames: those from this place (counted as they are presented), which is shown at this tick."""
+
+    first: int
+    frames: int
+    tick: int
+
+
+def looking(seen: Probe, folder: Path) -> list[str]:
+    """The outputs of an ffmpeg command that make a Sight of its only input; `sight_in` reads them."""
+    small = f"select='not(mod(n,{_every(seen)}))',scale={_SIDE}:{_SIDE}:flags=area,format=gray"
+    return [
+        *("-map", "0:v:0", *UNTIMED, "-f", "framecrc", str(folder / "times")),
+        *("-map", "0:v:0", *UNTIMED, "-vf", small, "-f", "rawvideo", str(folder / "pictures")),
+    ]
+
+
+def sight_in(folder: Path, complaint: str) -> Sight | None:
+    """None: ffmpeg said that all was well and left nothing to look at."""
+    if not all((folder / name).exists() for name in ("times", "pictures")):
+        return None
+    small = (folder / "pictures").read_bytes()
+    pictures = (small[at : at + _SIDE * _SIDE] for at in range(0, len(small), _SIDE * _SIDE))
+    return Sight(tuple(_frames(folder / "times")), tuple(pictures), complaint.strip())
+
+
+def decoded(
+    path: Path,
+    seen: Probe,
+    limits: Limits,
+    windows: Sequence[Window] = (),
+    whole: Path | None = None,
+) -> Sight | None:
+    """
+    Decode all of it. None: it does not decode to its end.
+
+    `whole` becomes the frames of `windows`, one behind the other, in the film's own pixel format.
+    """
+    with tempfile.TemporaryDirectory(prefix="mediad-video-") as name:
+        folder = Path(name)
+        command = [*_input(path), *looking(seen, folder)]
+        if whole:
+            chosen = "+".join(f"between(n,{w.first},{w.first + w.frames - 1})" for w in windows)
+            command += ["-map", "0:v:0", *UNTIMED, "-vf", f"select='{chosen}'"]
+            command += ["-f", "rawvideo", str(whole)]
+        done = run(command, _room(limits), folder)
+        return None if done.returncode else sight_in(folder, done.stderr)
+
+
+def whole_frames(path: Path, seen: Probe, window: Window, limits: Limits) -> bytes:
+    """The decoded frames of one window alone, found by its time; fewer where the decoder gives fewer."""
+    with tempfile.TemporaryDirectory(prefix="mediad-video-") as name:
+        folder = Path(name)
+        start = max(0.0, (window.tick - 0.5) / seen.timescale)
+        begin = ("-seek_timestamp", "1", "-ss", f"{start:.6f}", "-copyts")
+        frames = ("-frames:v", str(window.frames), "-f", "rawvideo", str(folder / "whole"))
+        run([*_input(path, *begin), "-map", "0:v:0", *UNTIMED, *frames], _room(limits), folder)
+        whole = folder / "whole"
+        return whole.read_bytes() if whole.exists() else b""
+
+
+def windows_of(source: Path, seen: Probe) -> list[Window]:
+    """Where to look at whole frames: at sync points, from which a decoder needs nothing that was before."""
+    with source.open("rb") as file:
+        ticks, points = shown(movie(file).video)
+    frame_bytes = seen.width * seen.height * (6 if seen.pixel_format.endswith("10le") else 3)
+    most = max(1, min(_MOST_A_PLACE, _WHOLE_BYTES // len(_PLACES) // max(1, frame_bytes)))
+    wanted = (min(points, key=lambda at: abs(at - len(ticks) * place)) for place in _PLACES)
+    chosen = sorted(set(wanted))
+    ends = [*chosen[1:], len(ticks)]
+    return [
+        Window(at, min(most, end - at), ticks[at]) for at, end in zip(chosen, ends, strict=True)
+    ]
+
+
+def worst_db(old: Sight, new: Sight) -> float:
+    pairs = zip(old.pictures, new.pictures, strict=False)
+    return min((_psnr_db(a, b) for a, b in pairs), default=0.0)
+
+
+def _psnr_db(old: bytes, new: bytes) -> float:
+    error = sum((a - b) ** 2 for a, b in zip(old, new, strict=False)) / len(old)
+    return round(10 * math.log10(255**2 / error), 1) if error else _SAME_DB
+
+
+def _every(seen: Probe) -> int:
+    return max(1, seen.frames // _SAMPLES)
+
+
+def _input(path: Path, *begin: str) -> list[str]:
+    picture = ("-noautorotate", "-ignore_editlist", "1")
+    return [
+        *FFMPEG,
+        *STRICT,
+        "-threads",
+        str(threads()),
+        *picture,
+        *begin,
+        "-i",
+        str(path.absolute()),
+    ]
+
+
+def _room(limits: Limits) -> Limits:
+    """Decoded frames are larger than any film."""
+    return replace(limits, file_bytes=max(limits.file_bytes, 10 * _WHOLE_BYTES))
+
+
+def _frames(times: Path) -> Iterator[tuple[int, int]]:
+    """`0, dts, pts, duration, size, crc`: what must not change is the third and the fifth."""
+    for line in times.read_text().splitlines():
+        if not line.startswith("#"):
+            words = line.split(",")
+            yield int(words[2]), int(words[4])
