@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from blake3 import blake3
 
@@ -31,6 +31,7 @@ _KINDS: Final = {
     stat.S_IFSOCK: "socket", stat.S_IFBLK: "device", stat.S_IFCHR: "device",
 }  # fmt: skip
 
+T = TypeVar("T")
 Opener = Callable[[int], int]  # flags → a descriptor of the one file meant
 
 
@@ -93,22 +94,40 @@ def read_medium(
 
     `past_cache`: by O_DIRECT wherever that can be, so that the page cache keeps what others want of it.
     """
+
+    def of(pieces: Iterable[memoryview]) -> tuple[Digest, str]:
+        return digests_of(pieces, sha256=sha256)
+
+    (digest, other), method, seen = medium(
+        opener, fs, of, is_synced=is_synced, past_cache=past_cache
+    )
+    return Reading(digest, method, seen, other)
+
+
+def medium(
+    opener: Opener,
+    fs: int,
+    of: Callable[[Iterable[memoryview]], T],
+    *,
+    is_synced: bool = False,
+    past_cache: bool = False,
+) -> tuple[T, str, os.stat_result]:
+    """What `of` makes of the bytes that the medium gives back, by which method, of which file."""
     fd, seen = open_regular(opener)
     try:
         if not is_synced:
             _written_out(fd)
         is_direct = past_cache or fs in syscalls.DEAF
-        reading = _direct(opener, seen, sha256=sha256) if is_direct else None
-        if reading is None:
+        found = _direct(opener, seen, of) if is_direct else None
+        if found is None:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
             method = "dontneed" if fs in syscalls.EVICTS else "reread"
-            digest, other = digests_of(syscalls.chunks(fd), sha256=sha256)
-            reading = Reading(digest, method, seen, other)
+            found = of(syscalls.chunks(fd)), method
         if is_changed(seen, os.fstat(fd)):
             raise Retryable(
                 "the file changed while it was read; it is read again later", code="io.changing"
             )
-        return reading
+        return *found, seen
     finally:
         os.close(fd)
 
@@ -122,7 +141,9 @@ def _written_out(fd: int) -> None:
         os.fsync(fd)  # no such call on this file system
 
 
-def _direct(opener: Opener, seen: os.stat_result, *, sha256: bool) -> Reading | None:
+def _direct(
+    opener: Opener, seen: os.stat_result, of: Callable[[Iterable[memoryview]], T]
+) -> tuple[T, str] | None:
     """None: this file system has no O_DIRECT after all."""
     try:
         fd = opener(READ | os.O_DIRECT)
@@ -131,9 +152,7 @@ def _direct(opener: Opener, seen: os.stat_result, *, sha256: bool) -> Reading | 
             return None
         raise
     try:
-        pieces = syscalls.direct_chunks(fd, seen.st_size)
-        digest, other = digests_of(pieces, sha256=sha256)
-        return Reading(digest, "o_direct", seen, other)
+        return of(syscalls.direct_chunks(fd, seen.st_size)), "o_direct"
     except OSError as error:
         if error.errno == errno.EINVAL:
             return None

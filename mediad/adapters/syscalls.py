@@ -13,7 +13,7 @@ import platform
 import signal
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -22,6 +22,7 @@ _OPENAT2: Final = 437  # the same number on every architecture that Linux added 
 _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
 _RENAME_NOREPLACE: Final = 1
 _BUFFER_BYTES: Final = 1 << 20
+_IOV_MAX: Final = 1024  # pieces to one writev
 
 # statfs f_type. LOCAL: a syncfs is a promise and DONTNEED evicts. DEAF: DONTNEED is ignored, only O_DIRECT rereads.
 EXT, XFS, BTRFS, F2FS, ZFS, TMPFS = (
@@ -127,6 +128,11 @@ def write_out(fd: int) -> None:
     _checked(_libc.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), 7), "")
 
 
+def begin_write_out(fd: int, start: int, size: int) -> None:
+    """Have the disk begin with these pages, and wait for none. No promise; what fails, fsync tells of."""
+    _libc.sync_file_range(fd, ctypes.c_int64(start), ctypes.c_int64(size), 2)
+
+
 def fs_type(fd: int) -> int:
     room = (
         ctypes.c_long * 32
@@ -207,3 +213,14 @@ def send(out_fd: int, in_fd: int, size: int) -> None:
 def write_all(fd: int, piece: memoryview) -> None:
     while piece:
         piece = piece[os.write(fd, piece) :]
+
+
+def write_each(fd: int, pieces: Sequence[bytes]) -> None:
+    """All of them, one behind the other, in as few calls as may be: nobody joins them before."""
+    for start in range(0, len(pieces), _IOV_MAX):
+        some = pieces[start : start + _IOV_MAX]
+        done = os.writev(fd, some)
+        for piece in some:  # a short write is rare: what is left of each piece goes alone
+            if done < len(piece):
+                write_all(fd, memoryview(piece)[done:])
+            done = max(0, done - len(piece))

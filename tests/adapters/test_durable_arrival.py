@@ -1,5 +1,7 @@
 """Guards a file that comes over a network: killed at any step, it is whole under its name or gone on with."""
 
+import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -59,6 +61,58 @@ async def test_wrong_bytes_get_no_name_and_leave_nothing(tmp_path: Path) -> None
     assert not await receive(folders.files(), b"\0" * len(CONTENT))
     assert not await receive(folders.files(), CONTENT[:-1])
     assert folders.under(Site.INCOMING) == {}
+
+
+async def test_what_the_disk_spoils_gets_no_name(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    part = folders.paths[Site.INCOMING] / ".icloud/a" / part_of(TARGET)
+
+    def spoil(step: str) -> None:  # after the last byte came, before it is read back
+        if step == "fsync":
+            with part.open("r+b") as file:
+                file.seek(5_000)
+                file.write(b"rot")
+
+    files = DurableFiles(folders.roots(), folders.clock, touch=spoil)
+    assert not await receive(files)
+    assert folders.under(Site.INCOMING) == {}
+    assert await receive(folders.files())
+
+
+async def test_a_rotten_part_is_found_out_though_its_size_is_right(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    folders.drop(Site.INCOMING, ".icloud/a/x", b"")
+    part = folders.paths[Site.INCOMING] / ".icloud/a" / part_of(TARGET)
+    part.write_bytes(bytes(len(CONTENT)))
+    assert not await receive(folders.files())
+    assert not part.exists()
+
+
+async def test_many_small_pieces_come_in_one_write(tmp_path: Path) -> None:
+    files = Folders(tmp_path).files()
+    pieces = [CONTENT[n : n + 3] for n in range(0, len(CONTENT), 3)]
+    assert len(pieces) > 1024
+    async with files.receive(TARGET, len(CONTENT), Proof) as arrival:
+        await files.in_thread(TARGET.site, partial(arrival.write, *pieces))
+        assert arrival.have == len(CONTENT)
+        assert await files.in_thread(TARGET.site, partial(arrival.finish, MTIME))
+        assert arrival.seen is not None
+
+
+async def test_a_write_that_stops_short_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = Folders(tmp_path)
+    real = os.writev
+
+    def short(fd: int, pieces: Sequence[bytes]) -> int:
+        return real(fd, [b"".join(pieces)[:5_000]])
+
+    monkeypatch.setattr(os, "writev", short)
+    async with folders.files().receive(TARGET, len(CONTENT), Proof) as arrival:
+        arrival.write(CONTENT[:4_000], CONTENT[4_000:4_500], CONTENT[4_500:6_000], CONTENT[6_000:])
+        assert arrival.finish(MTIME)
+    assert folders.under(Site.INCOMING) == {f"incoming/{TARGET.key}": CONTENT}
 
 
 async def test_the_file_has_the_time_that_it_was_given(tmp_path: Path) -> None:

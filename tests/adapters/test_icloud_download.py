@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import random
 import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -490,6 +491,20 @@ async def test_a_full_disk_is_told_before_it_is_full_and_leaves_room(stand: Stan
             assert not list(incoming.rglob(".mediad-*.part"))
             (incoming / "somebody").unlink()
             assert codes(await cloud.fetch([again])) == [""]
+
+
+async def test_what_was_read_back_moments_ago_is_read_again_once_it_is_touched(
+    stand: Stand,
+) -> None:
+    async with stand.cloud() as cloud:
+        fetch = await one(stand, cloud)
+        assert codes(await cloud.fetch([fetch])) == [""]
+        assert list(await cloud.fingerprints([fetch.target])) == [fetch.file.fingerprint]
+        path = stand.folders.paths[Site.INCOMING] / fetch.target.key
+        spoilt = bytes(path.stat().st_size)
+        path.write_bytes(spoilt)
+        os.utime(path, ns=(fetch.mtime_ns, fetch.mtime_ns))
+        assert list(await cloud.fingerprints([fetch.target])) == [fingerprint(spoilt)]
 
 
 async def test_a_clock_that_goes_wrong_loses_nothing(stand: Stand) -> None:

@@ -11,7 +11,6 @@ from mediad.adapters.icloud import records, upload
 from mediad.adapters.icloud.cloudkit import DELETES, CloudKit, text_in
 from mediad.adapters.icloud.download import Downloader
 from mediad.adapters.icloud.faults import ANSWER, NO_FILE, NOT_FOUND, fault
-from mediad.adapters.icloud.fingerprint import fingerprint_of_file
 from mediad.adapters.icloud.records import Location, Page, Raw
 from mediad.adapters.icloud.security_key import Ring
 from mediad.adapters.icloud.session import Account
@@ -199,7 +198,7 @@ class ICloud:
         return place
 
     async def fingerprints(self, places: Sequence[Place]) -> Sequence[str | MediadError | None]:
-        return await self._files.measure(places, fingerprint_of_file)
+        return await self._downloads.fingerprints(places)
 
     async def upload(self, place: Place, name: str, *, zone: Zone) -> Uploaded:
         [beginning] = await self._files.measure([place], upload.beginning)

@@ -30,14 +30,17 @@ from mediad.adapters.icloud.faults import (
 )
 from mediad.adapters.icloud.fingerprint import Fingerprint, SizeOnly
 from mediad.adapters.icloud.hosts import CONTENT, route
+from mediad.adapters.icloud.known import Known
 from mediad.adapters.icloud.records import Location
 from mediad.config import Settings
 from mediad.errors import MediadError, Refused, Retryable
+from mediad.model import Place
 from mediad.ports import Clock, Fetch
 
 PIECE: Final = 1 << 20  # between two hops to the thread that writes
 CUTS: Final = 5  # in a row without a byte in between, before it counts as failed
 NEAR_MS: Final = 5 * 60_000  # an address that ends so soon is asked for anew
+READ_AHEAD: Final = 1 << 19  # while a piece is written; aiohttp holds up to twice as much
 _TIMES: Final = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
 _STALE: Final = frozenset({401, 403, 404, 410})  # of a signed address: it has ended
 _BUSY: Final = frozenset({429, 503})
@@ -81,6 +84,7 @@ class Downloader:
         self._files = files
         self._breaker = breaker
         self._locate = locate
+        self._known = Known(clock)
         self._http: aiohttp.ClientSession | None = None
         self._limiter = anyio.CapacityLimiter(1)
 
@@ -88,6 +92,10 @@ class Downloader:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
+
+    async def fingerprints(self, places: Sequence[Place]) -> Sequence[str | MediadError | None]:
+        """Of what lies there. A file that was proved here moments ago, and has not been touched since, is not read."""
+        return await self._files.measure(places, self._known.fingerprint_of)
 
     async def fetch(
         self, fetches: Sequence[Fetch], known: Callable[[Fetch], Location | None]
@@ -118,6 +126,8 @@ class Downloader:
             while True:
                 await self._fill(fetch, arrival, way)
                 if await self._in_thread(fetch, partial(arrival.finish, fetch.mtime_ns)):
+                    if arrival.seen is not None and fetch.file.is_provable:
+                        self._known.remember(arrival.seen, fetch.file.fingerprint)
                     return
                 # Once more from the first byte: what lay there from before may have been the wrong half.
                 way.starts += 1
@@ -197,28 +207,31 @@ class Downloader:
 
     async def _pour(self, fetch: Fetch, arrival: Arrival, response: aiohttp.ClientResponse) -> None:
         """A piece at a time, so that a file of any size needs the same memory. A cut loses nothing that came."""
-        piece = bytearray()
+        pieces: list[bytes] = []
+        held = 0
         try:
-            async for some in response.content.iter_any():
-                piece += some
-                if len(piece) >= PIECE:
-                    full, piece = piece, bytearray()
+            async for some, _ in response.content.iter_chunks():
+                pieces.append(some)
+                held += len(some)
+                if held >= PIECE:
+                    full, pieces, held = pieces, [], 0
                     await self._write(fetch, arrival, full)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if not cut_off(error):
                 raise
-            await self._write(fetch, arrival, piece)
+            await self._write(fetch, arrival, pieces)
             raise _CutError from None
-        await self._write(fetch, arrival, piece)
+        await self._write(fetch, arrival, pieces)
         if arrival.have < arrival.size:
             raise _CutError  # it ended too soon, and politely
         self._breaker.fine(Part.PHOTOS)
 
-    async def _write(self, fetch: Fetch, arrival: Arrival, piece: bytearray) -> None:
-        if not piece:
+    async def _write(self, fetch: Fetch, arrival: Arrival, pieces: Sequence[bytes]) -> None:
+        """As they came: nobody copies them together before the disk does."""
+        if not pieces:
             return
         try:
-            await self._in_thread(fetch, partial(arrival.write, memoryview(piece)))
+            await self._in_thread(fetch, partial(arrival.write, *pieces))
         except Refused as error:
             if error.code == "place.changed":  # more than there should be
                 await self._in_thread(fetch, arrival.drop)
@@ -238,6 +251,6 @@ class Downloader:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=not self._settings().icloud.gateway,
-                read_bufsize=1 << 18,
+                read_bufsize=READ_AHEAD,
             )
         return self._http
