@@ -3,6 +3,7 @@
 import os
 import re
 import sqlite3
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -83,8 +84,8 @@ def restore(file: Path, target: Path, clock: Clock) -> Path | None:
     """
     Put a backup in the place of a journal that nobody has open. Returns where the replaced one is kept.
 
-    The new file is whole and on the disk before the old name changes hands; the write-ahead log of the old one goes
-    with it, for beside the new one it would be read as its own.
+    What was true then and may not be so by now is forgotten. The new file is whole and on the disk before the old name
+    changes hands; the write-ahead log of the old one goes with it, for beside the new one it would be read as its own.
     """
     validate(file)
     part = target.with_name(f".{target.name}.restore")
@@ -96,6 +97,7 @@ def restore(file: Path, target: Path, clock: Clock) -> Path | None:
             source.execute("VACUUM INTO ?", (str(part),))
         finally:
             source.close()
+        _forget_what_is_stale(part)
         _sync(part)
         replaced = _set_aside(target, kept)
         part.replace(target)
@@ -105,6 +107,23 @@ def restore(file: Path, target: Path, clock: Clock) -> Path | None:
     finally:
         part.unlink(missing_ok=True)
     return kept if replaced else None
+
+
+def _forget_what_is_stale(part: Path) -> None:
+    """
+    A backup knows nothing of what a person has done in iCloud since: brought back, say, what was deleted there.
+
+    So nothing is deleted before they have run the self-test once more, and a photo's days in the album begin anew.
+    """
+    journal = sqlite3.connect(part, isolation_level=None)
+    try:
+        known = {name for (name,) in journal.execute("SELECT name FROM sqlite_schema")}
+        if "meta" in known:
+            journal.execute("DELETE FROM meta WHERE key = 'selftest'")
+        if "cloud_asset" in known:
+            journal.execute("UPDATE cloud_asset SET marked_at = NULL WHERE marked_at IS NOT NULL")
+    finally:
+        journal.close()
 
 
 def _set_aside(target: Path, kept: Path) -> bool:
@@ -121,6 +140,34 @@ def _set_aside(target: Path, kept: Path) -> bool:
 def _free(path: Path) -> Path:
     names = (path, *(path.with_name(f"{path.name}-{n}") for n in range(2, 1000)))
     return next(p for p in names if not p.exists())
+
+
+def heads(folder: Path, journal: Path) -> dict[str, tuple[int, bytes]]:
+    """
+    The last row and seal of each backup of ours, by its name: whatever was once written must be there still.
+
+    Only of those made since a person last put a backup in the journal's place: that history is a shorter one by
+    order. What cannot be read proves nothing here.
+    """
+    replaced = max((p.name for p in journal.parent.glob(f"{journal.name}.replaced-*")), default="")
+    stamp = replaced.partition(".replaced-")[2][:16]
+    found: dict[str, tuple[int, bytes]] = {}
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if _OURS.fullmatch(file.name) and (not stamp or file.name > f"journal-{stamp}.db"):
+            with suppress(sqlite3.Error):
+                found[file.name] = _head(file)
+    return found
+
+
+def _head(file: Path) -> tuple[int, bytes]:
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        row = connection.execute(
+            "SELECT seq, chain FROM history ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        return (row[0], row[1]) if row else (0, bytes(32))
+    finally:
+        connection.close()
 
 
 def rotate(folder: Path, keep: int) -> list[Path]:

@@ -360,6 +360,35 @@ async def test_an_upload_that_apple_answers_oddly_is_not_said_to_be_done(
         await cloud.upload(place, "x.jpg", zone=PRIMARY)
 
 
+@pytest.mark.parametrize(
+    "step", ["createUploadUrl", "singleFileUpload", "putAsset", "uploadStatus"]
+)
+@pytest.mark.parametrize(
+    "storm",
+    [{"status": 429}, {"status": 503, "retry_after": 40.0}, {"lost": True}, {"cut_at": 5}],
+    ids=["429", "503", "lost", "cut"],
+)
+async def test_a_storm_over_an_upload_makes_no_second_photo(
+    stand: Stand, step: str, storm: dict[str, Any]
+) -> None:
+    place = picture(stand)
+    async with stand.cloud() as cloud:
+        stand.server.faults.append(Fault(step, times=3, **storm))
+        for _ in range(8):
+            try:
+                sent = await cloud.upload(place, "x.jpg", zone=PRIMARY)
+            except Retryable:
+                stand.clock.advance(3600)
+            else:
+                break
+        else:
+            pytest.fail("it never went on")
+        stand.clock.advance(60)
+        stand.server.library.settle()
+        there = stand.server.library.primary.assets_of(sent.fingerprint)
+        assert [a.record for a in there] == [sent.ref.record]
+
+
 async def test_an_upload_address_of_somebody_else_gets_no_photo(stand: Stand) -> None:
     async def upload_to(url: str) -> str:
         async with stand.cloud() as cloud:
