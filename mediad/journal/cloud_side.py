@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from mediad.errors import MediadError
-from mediad.journal import cloud, cloud_page, queries
+from mediad.journal import cloud, cloud_page, queries, whole
 from mediad.journal.db import Readers
 from mediad.journal.rows import (
     CloudCounts,
@@ -21,7 +21,7 @@ from mediad.journal.rows import (
     to_sql,
 )
 from mediad.journal.scribe import Scribe
-from mediad.model import AssetId, CloudRef, Evidence, Remote, Site
+from mediad.model import AssetId, CloudRef, Evidence, Place, Remote, Site
 from mediad.ports import Delta, Partner, RemoteRow, SelfTest, Zone
 from mediad.state import Position, State, Transition
 
@@ -124,6 +124,11 @@ class CloudSide:
 
     async def keeper(self, asset: AssetId) -> Partner | None:
         return await self._readers.ask(lambda db: queries.keeper(db, asset))
+
+    async def claimed(self, places: Sequence[Place]) -> frozenset[Place]:
+        return await self._readers.ask(
+            lambda db: frozenset(p for p in places if whole.is_claimed(db, p))
+        )
 
     async def remotes_of_master(self, zone: str, master: str) -> list[RemoteRow]:
         return await self._readers.ask(lambda db: cloud.of_master(db, zone, master))

@@ -17,6 +17,7 @@ from mediad.journal.rows import (
     digest,
     from_sql,
     placement_from,
+    to_sql,
     witness_from,
 )
 from mediad.journal.said import inspection_from
@@ -164,3 +165,11 @@ def _rendition(row: Sequence[Any]) -> Rendition:
 
 def _standing(row: Sequence[Any]) -> Standing:
     return Standing(row[0], Lane(row[1]), State(row[2]), Mark(row[3]), *row[4:])
+
+
+CLAIMED: Final = "SELECT 1 FROM copy WHERE site = ? AND key = ?"
+
+
+def is_claimed(db: Connection, place: Place) -> bool:
+    """Is a copy recorded there, whoever's it is?"""
+    return db.execute(CLAIMED, (place.site, to_sql(place.key))).fetchone() is not None

@@ -49,6 +49,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def claimed(self, places: Sequence[Place]) -> frozenset[Place]:
+        """Those of these places where a copy is recorded, whoever's it is."""
+        ...
+
     async def keepers_of(
         self, lot: Sequence[tuple[AssetId, Sequence[Digest]]]
     ) -> Sequence[AssetId | None]:

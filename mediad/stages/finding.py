@@ -32,6 +32,7 @@ class File:
     is_left_behind: bool = (
         False  # taken, but the name in incoming is still there (another file system)
     )
+    twins: Places = ()  # plain names aside under which lies what may be a copy of ours
 
     @property
     def is_foreign(self) -> bool:
@@ -96,6 +97,7 @@ def _file(original: Original, there: Mapping[Place, Sighting | None], promised: 
         _free(there, aside[:2], promised, is_known=is_known),
         _free(there, aside[2:], promised, is_known=is_known),
         is_left_behind=place == spool and left is not None and _is_same(original, left),
+        twins=_twins(original, there) if place == spool else (),
     )
 
 
@@ -108,6 +110,16 @@ def _is_ours(
     if place.site in {Site.SPOOL, Site.INCOMING} or place in own:
         return True
     return _is_same(original, sighting)
+
+
+def _twins(original: Original, there: Mapping[Place, Sighting | None]) -> Places:
+    """
+    Where a crash came between the copy on the shelf and the removal of ours, or a power cut brought the old name back.
+
+    Another's file may look the same by its stat: only who knows what is recorded can tell.
+    """
+    plain = list(there)[3::2]
+    return tuple(p for p in plain if (s := there[p]) is not None and _is_same(original, s))
 
 
 def _free(

@@ -60,7 +60,8 @@ class Facts:
 
 async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
     now, dedup = io.clock.now(), io.settings.dedup.enabled
-    facts = lots.each(lambda fs: Facts(fs, now, is_dedup_on=dedup), await find(io.files, assets))
+    found = await _with_twins(await find(io.files, assets), io)
+    facts = lots.each(lambda fs: Facts(fs, now, is_dedup_on=dedup), found)
     facts = await _read(facts, io)
     facts = await _inspected(facts, io)
     return await _recognised(assets, facts, io)
@@ -118,6 +119,24 @@ def media_digests(originals: Sequence[Original]) -> list[Digest]:
 
 
 # -- what is seen -------------------------------------------------------------------------------
+
+
+async def _with_twins(
+    found: Sequence[tuple[File, ...] | MediadError], io: Ports
+) -> list[tuple[File, ...] | MediadError]:
+    """What lies on a shelf under our plain name and is nobody's is ours, from before a crash: set aside to there."""
+    twins = [t for fs in found if not isinstance(fs, MediadError) for f in fs for t in f.twins]
+    claimed = await io.ledger.claimed(twins) if twins else frozenset()
+    return lots.each(lambda fs: tuple(_resumed(f, claimed) for f in fs), found)
+
+
+def _resumed(file: File, claimed: frozenset[Place]) -> File:
+    own = {p.site: p for p in file.twins if p not in claimed}
+    return replace(
+        file,
+        quarantine=own.get(Site.QUARANTINE, file.quarantine),
+        duplicates=own.get(Site.DUPLICATES, file.duplicates),
+    )
 
 
 async def _read(facts: Sequence[Facts | MediadError], io: Ports) -> list[Facts | MediadError]:
