@@ -27,7 +27,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/mediad
 mkdir "$tree"
-cp -r --preserve=mode mediad packaging etc requirements.lock README.md ARCHITECTURE.md CHANGELOG.md docs "$tree/"
+cp -r --preserve=mode mediad packaging etc scripts requirements.lock README.md ARCHITECTURE.md CHANGELOG.md LICENSE docs "$tree/"
 cp -r packaging/debian "$tree/debian"
 find "$tree" -name __pycache__ -prune -exec rm -rf {} +
 

@@ -27,12 +27,13 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 
 from mediad import __version__
+from scripts import licences
 
 REPO: Final = Path(__file__).resolve().parents[1]
 WHEELS: Final = REPO / "build/wheels"
 TREE: Final = (
     "mediad", "packaging", "etc", "docs", "scripts", "tests", "contrib", "pyproject.toml", "MANIFEST.in",
-    "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "requirements.lock",
+    "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "requirements.lock",
     "requirements-dev.lock",
 )  # fmt: skip
 BUILD: Final = """
@@ -138,6 +139,7 @@ def contents(wheels: Path) -> dict[str, Any]:
                 "name": "mediad",
                 "version": __version__,
                 "purl": me,
+                "licenses": [{"license": {"id": licences.OURS}}],
             }
         },
         "components": components,
@@ -182,13 +184,17 @@ def component(wheel: Path) -> dict[str, Any]:
         "version": version,
         "purl": purl,
         "hashes": [{"alg": "SHA-256", "content": sha256(wheel)}],
+        "licenses": [{"expression": licences.licence_of(told)}],
     }
-    if told["License-Expression"]:
-        found["licenses"] = [{"expression": str(told["License-Expression"])}]
-    elif told["License"]:
-        found["licenses"] = [{"license": {"name": str(told["License"]).splitlines()[0]}}]
     if bundled:
-        found["components"] = [{"type": "file", "name": library} for library in bundled]
+        found["components"] = [
+            {
+                "type": "file",
+                "name": library,
+                "licenses": [{"expression": licences.bundled(library).licence}],
+            }
+            for library in bundled
+        ]
     return found
 
 
