@@ -58,7 +58,10 @@ FILES: Final = (
     ("/srv/mediad", "Photos and videos: incoming/ to drop them, library/ to look at them."),
     ("/var/lib/mediad", "The journal, its backups and the log of the system's daemon."),
     ("/run/mediad/mediad.sock", "Where mediactl(1) reaches the system's daemon; for members of the group mediad."),
-    ("/usr/share/doc/mediad/drop-ins", "For systemd: a NAS, a folder in /home, another root, a security key, a stricter sandbox."),
+    (
+        "/usr/share/doc/mediad/drop-ins",
+        "For systemd: a NAS, a folder in /home, another root, a security key, a stricter sandbox.",
+    ),
 )  # fmt: skip
 CONTROL_ENVIRONMENT: Final = (
     ("MEDIAD_SOCKET", "The socket, when --socket and --root are not given."),
