@@ -8,7 +8,7 @@ import pytest
 
 from mediad.errors import NeedsOperator
 from mediad.journal import backup
-from mediad.model import CloudRef, Place, Site
+from mediad.model import CloudRef, Place, Site, SiteKey
 from mediad.stages import delete, mark, upload
 from mediad.state import State
 from tests.stages.clouds import (
@@ -164,7 +164,7 @@ async def test_three_thousand_go_once_each_and_never_more_than_a_handful_at_a_ti
 ) -> None:
     async with cloudy(tmp_path, delete={"percent_per_day": 100.0, "per_day": 10_000}) as w:
         refs = await many(w, 3_000)
-        lost = Place(Site.ARCHIVE, next(iter(w.files.under(Site.ARCHIVE))).key)
+        lost = Place(Site.ARCHIVE, SiteKey(next(iter(w.files.under(Site.ARCHIVE)))))
         del w.files.files[lost]
         w.cloud.calls.clear()
         await sweep(w)

@@ -6,7 +6,7 @@ from typing import TypeAlias, cast
 
 import pytest
 
-from mediad.errors import NeedsOperator
+from mediad.errors import NeedsOperator, Refused
 from mediad.model import AssetId, CloudRef, Evidence, Place, Site, SiteKey
 from mediad.stages import archive, batch, clean, delete, mark, place, release, sort, upload, verify
 from mediad.stages.verdict import Act, Refuse, Wait
@@ -158,6 +158,22 @@ async def test_it_is_not_even_marked_before_its_keeper_could_be(
         assert isinstance(await w.rule(mark.STAGE, duplicate), Wait)
         await w.run(*TO_ALBUM)
         assert State.MARKED in await w.states(duplicate)
+
+
+async def test_a_keeper_that_is_held_keeps_its_duplicate_in_icloud(tmp_path: Path) -> None:
+    async with cloudy(tmp_path) as w:
+        w.files.drop(Site.ARCHIVE, KEY.key, b"other bytes have its name")
+        fault = Refused("somebody has its name", code="place.taken")
+        w.files.faults[Site.ARCHIVE] = fault
+        keeper = await dropped(w)
+        await w.run(*TAKE)
+        ref, duplicate = await fetched(w)
+        await w.run(*TO_ALBUM, patience_s=2 * DAY_S)
+        assert (await w.standing(keeper, State.ARCHIVE_DUE)).mark == "held"
+        assert (await w.asset(duplicate)).keeper == keeper
+        await w.run(*TO_ALBUM, delete.STAGE, patience_s=9 * DAY_S)
+        assert w.cloud.inside == {}
+        assert ref in w.cloud.left()
 
 
 async def quarantined(w: World, asset: AssetId) -> None:
