@@ -54,6 +54,8 @@ class Desk:
                 except ConfigFaults:
                     _put_back(file, before)
                     raise
+                except OSError as error:  # at the first key, so that nothing was written yet
+                    raise _unwritable(file, error) from error
             faults = await self._parts.orders.reload()
             if faults:
                 _put_back(file, before)
@@ -81,6 +83,15 @@ class Desk:
 
 def _plain(value: object) -> object:
     return value if isinstance(value, str | int | float | list | dict | None) else str(value)
+
+
+def _unwritable(file: Path, error: OSError) -> Refused:
+    """As it should be where the system's daemon may not change its own rules."""
+    return Refused(
+        f"mediad itself may not write {file} ({error.strerror}), and nothing was changed",
+        code="config.unwritable",
+        remedy="sudo mediactl config set KEY VALUE, or edit the file with sudoedit: what is saved is in force",
+    )
 
 
 def _put_back(file: Path, before: bytes | None) -> None:

@@ -177,6 +177,19 @@ def test_a_good_edit_is_in_force_and_a_bad_one_is_refused_with_its_line(
     assert machine.property("MainPID") == pid
 
 
+def test_root_changes_a_setting_and_a_member_is_told_so(machine: Machine, config: Path) -> None:
+    shipped, ordered = config.read_text(), ("mediactl", "config", "set", "log.level")
+    refused = machine.run(*ordered, "debug", user="ada", check=False)
+    assert refused.returncode == 1
+    assert "remedy: sudo mediactl config set" in refused.stderr
+    assert config.read_text() == shipped
+    assert "and in force" in machine.run(*ordered, "debug").stdout
+    assert "debug" in machine.sh("mediactl config show | grep ^log.level")
+    assert machine.run(*ordered, "loud", check=False).returncode == 2
+    assert "debug" in machine.sh("mediactl config show | grep ^log.level")
+    assert machine.sh("stat -c '%U %a' /etc/mediad/mediad.toml").split() == ["root", "644"]
+
+
 def test_a_configuration_that_is_wrong_at_the_start_stays_down_and_says_why(
     machine: Machine,
 ) -> None:

@@ -1,7 +1,9 @@
 """Guards the words of contract §6: exit codes, one JSON document, and help with an example for every command."""
 
+import errno
 import io
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -235,6 +237,49 @@ async def test_a_wrong_setting_is_2_and_changes_nothing(tmp_path: Path) -> None:
         assert (await terminal.type("config", "set", "archive.enabled", "false")).code == 0
         assert not terminal.world.settings.archive.enabled
         assert "archive.enabled" in (await terminal.type("config", "show")).out
+
+
+def refuse_writing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """The next so many files are on a disk that is read-only, as /etc is to the installed daemon."""
+    really, left = os.fchmod, [times]
+
+    def fchmod(number: int, mode: int) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        really(number, mode)
+
+    monkeypatch.setattr(os, "fchmod", fchmod)
+
+
+async def test_a_daemon_that_may_not_write_its_configuration_says_who_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_terminal(tmp_path) as terminal:
+        assert (await terminal.type("config", "set", "safety.armed", "true")).code == 0
+        before = await anyio.Path(tmp_path / "mediad.toml").read_bytes()
+        refuse_writing(monkeypatch, 2)
+        said = await terminal.type("config", "set", "safety.armed", "false")
+        assert said.code == 1
+        assert "Read-only file system" in said.err
+        assert "sudo mediactl config set" in said.err
+        assert await anyio.Path(tmp_path / "mediad.toml").read_bytes() == before
+
+
+async def test_who_may_write_the_configuration_does_so_in_the_daemons_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_terminal(tmp_path) as terminal:
+        assert (await terminal.type("config", "set", "safety.armed", "true")).code == 0
+        refuse_writing(monkeypatch, 1)
+        said = await terminal.type("config", "set", "safety.armed", "false")
+        assert (said.code, said.err) == (0, "")
+        assert "in force" in said.out
+        assert not terminal.world.settings.safety.armed
+        before = await anyio.Path(tmp_path / "mediad.toml").read_bytes()
+        refuse_writing(monkeypatch, 1)
+        assert (await terminal.type("config", "set", "workflow.preset", "none such")).code == 2
+        assert await anyio.Path(tmp_path / "mediad.toml").read_bytes() == before
 
 
 async def test_a_setting_that_the_environment_overrides_is_said_to_be(tmp_path: Path) -> None:
