@@ -204,9 +204,9 @@ def found(stored: Stored, answer: Sighting | MediadError | None) -> Found | None
     return Found.ROTTEN if answer.is_regular and is_untouched else Found.CHANGED
 
 
-def fate_of(stored: Stored, what: Found, *, is_proved_elsewhere: bool) -> Fate:
+def fate_of(stored: Stored, what: Found, *, is_held_elsewhere: bool) -> Fate:
     """
-    What is to become of it. `is_proved_elsewhere`: another copy of the original gave its bytes back just now.
+    What is to become of it. `is_held_elsewhere`: another copy of the original gave its bytes back just now, or may.
 
     In the archive nobody edits, so whatever is wrong there is made good. In the library a person may edit and remove
     as they like: only rot is healed, and what they removed does not come back.
@@ -216,7 +216,7 @@ def fate_of(stored: Stored, what: Found, *, is_proved_elsewhere: bool) -> Fate:
     site = stored.place.site
     if site in {Site.DUPLICATES, Site.QUARANTINE}:
         return Fate.OVER  # set aside: the one that counts is elsewhere, or there is none
-    if not is_proved_elsewhere:
+    if not is_held_elsewhere:
         return Fate.LOST
     if site is Site.ARCHIVE or (site is Site.LIBRARY and what is Found.ROTTEN):
         return Fate.HEALING

@@ -84,7 +84,7 @@ def test_only_what_is_missed_is_healed_and_only_from_a_proved_copy(
     site: Site, what: Found, fate: Fate, *, is_proved: bool
 ) -> None:
     """P12: rot is healed where another copy has just given its bytes back, and a person is asked where none has."""
-    assert scrub.fate_of(stored(site=site), what, is_proved_elsewhere=is_proved) is fate
+    assert scrub.fate_of(stored(site=site), what, is_held_elsewhere=is_proved) is fate
 
 
 @pytest.mark.parametrize(
