@@ -1,0 +1,123 @@
+"""Every crash point, and every fault that a disk can answer with: one run for each, then one start unharmed."""
+
+import errno
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from crash.calls import GROWS, KINDS, Call
+from crash.rig import FINE, Rig
+from crash.tally import Tally
+from crash.tracer import GO, KILL, Order
+
+KILLED: Final = "kill"
+SHORT: Final = "short"
+_NAMED: Final = frozenset(
+    name for name, kind in KINDS.items() if kind.paths
+)  # rights are asked for by name
+_ELIGIBLE: Final[dict[str, Callable[[Call], bool]]] = {
+    "ENOSPC": lambda call: call.name in GROWS,
+    "EDQUOT": lambda call: call.name in GROWS,
+    "EACCES": lambda call: call.name in _NAMED,
+    SHORT: lambda call: _length(call) > 1,
+}
+FAULTS: Final = ("ENOSPC", "EIO", "EACCES", "ESTALE", "EDQUOT", "EINTR", SHORT)
+LASTING: Final = ("ENOSPC", "EIO", "EACCES", "ESTALE")
+LASTING_S: Final = 12.0  # what does not end by itself under a lasting fault is killed then
+
+
+@dataclass(slots=True)
+class At:
+    """Faults the nth eligible call below a root; `lasting`: and every eligible one after it."""
+
+    root: str
+    fault: str
+    nth: int
+    lasting: bool = False
+    seen: int = 0
+    hit: str = ""  # the call that was faulted
+
+    def entered(self, call: Call) -> Order:
+        if not call.is_below(self.root) or not _ELIGIBLE.get(self.fault, _any)(call):
+            return GO
+        self.seen += 1
+        if self.seen != self.nth and not (self.lasting and self.seen > self.nth):
+            return GO
+        self.hit = self.hit or f"{call.name} {_below(call, self.root)}"
+        match self.fault:
+            case "kill":
+                return KILL
+            case "short":
+                return Order(shorten=(KINDS[call.name].length, _length(call) // 2))
+            case _:
+                return Order(errno=getattr(errno, self.fault))
+
+    def left(self, pid: int, result: int) -> None:
+        """Nobody is followed."""
+
+
+def count(rig: Rig, fault: str = KILLED) -> int:
+    """How many points a run has; no two runs need have the same number."""
+    rig.reset()
+    watcher = At(str(rig.root), fault, -1)
+    ended = rig.run(watcher)
+    if ended.status not in FINE:
+        raise SystemExit(f"an undisturbed run ended with {ended}: {rig.last_words()}")
+    return watcher.seen
+
+
+def single(rig: Rig, tally: Tally, nth: int, fault: str, *, lasting: bool = False) -> None:
+    rig.reset()
+    watcher = At(str(rig.root), fault, nth, lasting)
+    ended = rig.run(watcher, *([LASTING_S] if lasting else []))
+    if not watcher.hit:
+        tally.missed += 1
+        return
+    if fault == KILLED and not ended.was_killed:
+        raise SystemExit(f"the kill at {watcher.hit} did not happen")
+    bad = rig.crashed()
+    judged = rig.recovered()
+    where = f"{fault}{' lasting' if lasting else ''}@{nth} {watcher.hit}"
+    tally.add(where, watcher.hit.split()[0], [*bad, *judged.bad], judged.asked)
+    tally.hung += ended.timed_out and lasting
+    if ended.timed_out and not lasting:
+        tally.complain(where, ["hung under it"])
+
+
+def double(rig: Rig, tally: Tally, nth: int, then: int) -> None:
+    """A kill, and a kill of the next start."""
+    rig.reset()
+    first, second = At(str(rig.root), KILLED, nth), At(str(rig.root), KILLED, then)
+    rig.run(first)
+    if not first.hit:
+        tally.missed += 1
+        return
+    rig.run(second)
+    if not second.hit:
+        tally.missed += 1
+        return
+    judged_bad = rig.crashed()
+    judged = rig.recovered()
+    where = f"kill@{nth} {first.hit} and kill@{then} {second.hit}"
+    tally.add(where, first.hit.split()[0], [*judged_bad, *judged.bad], judged.asked)
+
+
+def pairs(total: int, every: int, each: int) -> Iterator[tuple[int, int]]:
+    """Points, each with some evenly spread over what is left to do after it."""
+    for nth in range(1, total + 1, every):
+        left = max(1, total - nth)
+        for k in range(each):
+            yield nth, max(1, round(left * (k + 0.5) / each))
+
+
+def _any(_call: Call) -> bool:
+    return True
+
+
+def _length(call: Call) -> int:
+    argument = KINDS[call.name].length
+    return call.args[argument] if argument >= 0 else 0
+
+
+def _below(call: Call, root: str) -> str:
+    return " ".join(path.removeprefix(root + "/") for path in call.paths)
