@@ -23,6 +23,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 import anyio
 from anyio import CapacityLimiter, to_thread
 
+from mediad.adapters import video_hardware
 from mediad.adapters.confined import is_shut
 from mediad.config import Settings
 
@@ -75,6 +76,7 @@ async def check_host(
         _programs,
         partial(_confinement, confined),
         partial(_decoders, settings),
+        partial(_video_chip, settings),
         partial(_limits, inotify),
         partial(_socket, settings.socket_path),
         partial(_linked, answering),
@@ -159,6 +161,21 @@ def _decoders(settings: Settings) -> Iterator[Finding]:
         except PackageNotFoundError:
             remedy = f"install mediad with all it needs (pip install {name})"
             yield Finding("host.decoder", level, f"{name} is not installed: {without}", remedy)
+
+
+def _video_chip(settings: Settings) -> Iterator[Finding]:
+    """A trial of two seconds, once in the life of a process; nothing when no chip is asked for."""
+    video = settings.compress.video
+    if not settings.compress.enabled or video.hardware == "off":
+        return
+    works, what = video_hardware.report(video.codec, video.hardware)
+    if works:
+        yield Finding("host.video_hardware", "ok", what)
+    else:
+        yield Finding(
+            "host.video_hardware", "warning", f"videos are coded in software: {what}",
+            'give the service its device (groups video and render), or set compress.video.hardware = "off"',
+        )  # fmt: skip
 
 
 def _limits(inotify: Path) -> Iterator[Finding]:

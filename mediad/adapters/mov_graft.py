@@ -69,6 +69,7 @@ def graft(source: Path, encoded: Path, target: Path, *, dolby_vision: bool = Fal
     with source.open("rb") as old_file, encoded.open("rb") as new_file:
         old, new = movie(old_file), movie(new_file)
         check(old, dolby_vision=dolby_vision)
+        _edits(old.video)  # understood even where it needs no change
         pieces = _pieces(old, new)
         _put_track(old.video, new.video)
         with target.open("xb") as out:
@@ -86,6 +87,7 @@ def graftable(source: Path, *, dolby_vision: bool = False) -> None:
         film = movie(file)
         check(film, dolby_vision=dolby_vision)
         times(film.video)
+        _edits(film.video)
 
 
 def changed(source: Path, candidate: Path) -> list[str]:

@@ -45,6 +45,16 @@ async def test_decoders_with_a_way_to_the_network_are_a_warning(tmp_path: Path) 
     assert "could reach the network" in warning.message
 
 
+async def test_a_chip_that_is_asked_for_and_missing_is_a_warning_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    wanted = {"root": tmp_path, "compress": {"video": {"hardware": "v4l2m2m", "codec": "av1"}}}
+    found = about(await check_host(Settings.model_validate(wanted)), "host.video_hardware")
+    assert [finding.level for finding in found] == ["warning"]
+    assert "no av1_v4l2m2m" in found[0].message
+    assert about(await check_host(Settings(root=tmp_path)), "host.video_hardware") == []
+
+
 async def test_few_watches_are_a_warning_with_the_cure(tmp_path: Path) -> None:
     limit = tmp_path / "max_user_watches"
     limit.write_text("100\n")
