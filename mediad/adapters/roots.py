@@ -392,6 +392,7 @@ def _read_only(site: Site, path: Path) -> NeedsOperator:
     return NeedsOperator(
         f"{site} at {path} is mounted read-only; nothing was written and nothing is lost",
         code=f"{site}.read_only",
-        remedy="mount it for writing; a disk that turned read-only by itself wants a look at its health",
+        remedy="mount it for writing; `mediactl doctor` tells if only the service's sandbox keeps it from that"
+        ", and the way out; a disk that turned read-only by itself wants a look at its health",
         site=site.value,
     )

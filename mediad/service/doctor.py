@@ -59,12 +59,22 @@ def _folders(settings: Settings) -> Iterator[FindingDoc]:
                 remedy=f"move that file away, or set folders.{name} to another path",
             )  # fmt: skip
         elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            yield finding(
-                code, f"{path} cannot be read and written by this user", level="fault",
-                remedy=f"chown {os.geteuid()} {path}, or check that its disk is not mounted read-only",
-            )  # fmt: skip
+            yield _closed(code, path, path.stat().st_uid)
         else:
             yield finding(code, f"{path} is there and can be written")
+
+
+def _closed(code: str, path: Path, owner: int) -> FindingDoc:
+    """To its owner that is a fault. Anybody else asks while the daemon is away, and only its own user can tell."""
+    if owner == os.geteuid():
+        return finding(
+            code, f"{path} cannot be read and written, though it belongs to this user", level="fault",
+            remedy=f"chmod u+rwx {path}, or check that its disk is not mounted read-only",
+        )  # fmt: skip
+    return finding(
+        code, f"{path} cannot be read and written by this user: it belongs to another (uid {owner})",
+        level="fault", remedy="ask as the user that mediad runs as; if that is this one, give it the folder with chown",
+    )  # fmt: skip
 
 
 def _disks(settings: Settings) -> Iterator[FindingDoc]:

@@ -29,7 +29,7 @@ def test_a_folder_in_a_home_becomes_the_drop_folder(
 ) -> None:
     assert config.exists()
     machine.sh(
-        "chmod 711 /home/ada; install -d -o ada -g mediad -m 2770 /home/ada/incoming;"
+        "chmod 700 /home/ada; install -d -o ada -g mediad -m 2770 /home/ada/incoming;"
         " setfacl -d -m g:mediad:rwx /home/ada/incoming"
     )
     machine.unit(shipped(machine, "home"))

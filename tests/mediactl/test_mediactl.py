@@ -370,6 +370,21 @@ def test_doctor_looks_at_the_host_when_no_daemon_answers(tmp_path: Path) -> None
     assert all(f["remedy"] for f in said.doc["findings"] if f["level"] != "ok")
 
 
+@pytest.mark.parametrize(("is_owner", "word"), [(True, "chmod u+rwx"), (False, "ask as the user")])
+def test_doctor_tells_nobody_to_take_the_daemons_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, *, is_owner: bool
+) -> None:
+    (tmp_path / "library").mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    if not is_owner:
+        monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    said = type_in("--root", str(tmp_path), "doctor", "--json")
+    [found] = [f for f in said.doc["findings"] if f["code"] == "folder.library"]
+    assert found["level"] == "fault"
+    assert word in found["remedy"]
+    assert "4242 " not in found["remedy"]
+
+
 async def test_restore_is_refused_while_a_daemon_works_and_keeps_what_it_replaces(
     tmp_path: Path,
 ) -> None:
