@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import syslog
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -49,7 +50,10 @@ def _fixed(words: argparse.Namespace) -> list[FindingDoc]:
         read = loaded(words)
     except ConfigFaults as faults:
         raise Trouble("\n".join(str(f) for f in faults.faults), USAGE) from None
-    return mend(read.settings, read.file)
+    mended = mend(read.settings, read.file)
+    for f in mended:  # the journal of the system, not only the terminal of the one who asked
+        syslog.syslog(syslog.LOG_NOTICE, clean(f"{f['code']}: {f['message']}"))
+    return mended
 
 
 def examined(client: Client, words: argparse.Namespace) -> dict[str, Any]:

@@ -154,6 +154,7 @@ def test_a_folder_that_a_member_closed_is_told_mended_and_taken(
         "/srv/mediad/incoming/closed now has the mode 2770: the group mediad may fill and empty it"
         in fixed
     )
+    machine.until("journalctl -t mediactl | grep -q 'incoming/closed now has the mode 2770'")
     machine.run("mediactl", "retry", "--all-held")
     machine.settle()
     assert machine.archived() - before == hashes(folder)

@@ -3,9 +3,12 @@
 import base64
 import gzip
 import stat
+import syslog
 import tarfile
 from pathlib import Path
 from urllib.parse import quote
+
+import pytest
 
 from tests.mediactl.typed import a_terminal, type_in
 
@@ -94,12 +97,18 @@ def test_it_is_for_its_owner_and_replaces_nothing(tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_doctor_puts_folders_right_and_tells_it_first(tmp_path: Path) -> None:
+def test_doctor_puts_folders_right_tells_it_first_and_has_it_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(syslog, "syslog", lambda _, line: logged.append(line))
     said = type_in("--root", str(tmp_path / "root"), "doctor", "--fix", "--json")
     assert said.code == 0
     codes = [f["code"] for f in said.doc["findings"]]
     assert codes[0] == "fixed.done"
     assert (tmp_path / "root" / "incoming").is_dir()
+    done = [f["message"] for f in said.doc["findings"] if f["code"] == "fixed.done"]
+    assert logged == [f"fixed.done: {message}" for message in done]
     again = type_in("--root", str(tmp_path / "root"), "doctor", "--fix", "--json")
     assert "fixed.done" not in [f["code"] for f in again.doc["findings"]]
 
