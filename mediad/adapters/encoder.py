@@ -10,15 +10,16 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import anyio
 import anyio.to_thread
+from blake3 import blake3
 
 from mediad.adapters.errnos import faults_of
 from mediad.adapters.video import render_video
@@ -34,6 +35,7 @@ _MAKINGS: Final = (
 )
 _RAM_BYTES: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 _MB: Final = 1_000_000
+_PIECE_BYTES: Final = 4 << 20
 
 T = TypeVar("T")
 
@@ -66,6 +68,9 @@ class WorkerEncoder:
         self._videos = anyio.CapacityLimiter(video_workers)
         self._threads = anyio.CapacityLimiter(8)  # for moments: stat, mkdir, rmtree
         self._memory: OrderedDict[Place, tuple[Judgement, _Signature | None]] = OrderedDict()
+        self._fresh: OrderedDict[Place, Judgement] = (
+            OrderedDict()
+        )  # as judged before they had their names
         self._makings: OrderedDict[Place, tuple[_Signature | None, Making]] = OrderedDict()
 
     def resize(self, photo_workers: int, video_workers: int) -> None:
@@ -80,10 +85,11 @@ class WorkerEncoder:
             target = folder / f"rendition{recipe.extension}"
             origin = self._path_of(source)
             try:
+                judged = None
                 if recipe.media.is_video:
                     await self._film(origin, target, candidate, recipe)
                 else:
-                    await self._ask("render", origin, target, folder, recipe)
+                    judged = await self._photo("render", origin, target, folder, recipe)
             except Refused as no:
                 if no.code != "compress.cancelled":
                     self._remember(
@@ -91,7 +97,14 @@ class WorkerEncoder:
                     )
                 raise
             self._memory.pop(candidate, None)
+            if judged is not None and judged.failed:  # it is never even given its name
+                self._remember(candidate, replace(judged, is_gone=True))
+                return
             await self._place(target, candidate)
+        if judged is not None:
+            self._fresh[candidate] = judged
+            while len(self._fresh) > REMEMBERED:
+                self._fresh.popitem(last=False)
 
     async def judge(self, source: Place, candidate: Place, recipe: Recipe) -> Judgement | None:
         path = self._path_of(candidate)
@@ -105,7 +118,9 @@ class WorkerEncoder:
         if recipe.media.is_video:
             judged = await self._judged_film(origin, candidate, recipe)
         else:
-            judged = await self._judged(origin, path, recipe)
+            fresh = self._fresh.pop(candidate, None)
+            is_same = fresh is not None and await self._has(path, fresh.digest)
+            judged = fresh if fresh and is_same else await self._judged(origin, path, recipe)
         self._remember(candidate, judged, seen)
         return judged
 
@@ -127,20 +142,13 @@ class WorkerEncoder:
     async def _judged(self, source: Path, candidate: Path, recipe: Recipe) -> Judgement:
         async with self._folder() as folder:
             try:
-                said = await self._ask("judge", source, candidate, folder, recipe)
+                return await self._photo("judge", source, candidate, folder, recipe)
             except Refused as no:
                 return Judgement(Digest(""), 0, no.code, no.what)
-        return Judgement(
-            Digest(said["digest"]),
-            said["size"],
-            said.get("failed", ""),
-            said.get("why", ""),
-            said.get("figures"),
-        )
 
-    async def _ask(
+    async def _photo(
         self, do: str, source: Path, target: Path, folder: Path, recipe: Recipe
-    ) -> Mapping[str, Any]:
+    ) -> Judgement:
         size = await anyio.to_thread.run_sync(_size, source, limiter=self._threads)
         job = {
             "do": do,
@@ -149,7 +157,14 @@ class WorkerEncoder:
             "folder": str(folder),
             "recipe": asdict(recipe),
         }
-        return await self._photos.ask(job, photo_limits(size))
+        said = await self._photos.ask(job, photo_limits(size))
+        return Judgement(
+            Digest(said["digest"]),
+            said["size"],
+            said.get("failed", ""),
+            said.get("why", ""),
+            said.get("figures"),
+        )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Cancelled: its programs are killed and it ends by itself, in a thread nobody waits for."""
@@ -182,6 +197,12 @@ class WorkerEncoder:
             self._scratch.mkdir(parents=True, exist_ok=True)
             return Path(tempfile.mkdtemp(dir=self._scratch))
 
+    async def _has(self, path: Path, digest: Digest) -> bool:
+        """Whether the file is, byte for byte, what a worker judged in its private folder."""
+        with faults_of(Site.SPOOL):
+            read = await anyio.to_thread.run_sync(_digest, path, limiter=self._threads)
+        return read == digest
+
     def _remember(
         self, candidate: Place, judged: Judgement, seen: _Signature | None = None
     ) -> None:
@@ -209,6 +230,14 @@ def _signature(path: Path) -> _Signature | None:
         except FileNotFoundError:
             return None
         return seen.st_ino, seen.st_size, seen.st_mtime_ns
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        hasher = blake3()
+        while piece := file.read(_PIECE_BYTES):
+            hasher.update(piece)
+    return hasher.hexdigest()
 
 
 def _size(path: Path) -> int:

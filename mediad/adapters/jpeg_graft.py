@@ -31,6 +31,7 @@ _MARKER: Final = re.compile(rb"\xff[^\0]")  # 0xFF 0x00 is a coded 0xFF
 _MAX_SEGMENTS: Final = 20_000
 _FRAME: Final = struct.Struct(">BHHB")  # precision, height, width, components
 _BITS: Final = 8
+_MOST_SAMPLES: Final = 4  # of a colour in one unit, across or down
 _YCBCR: Final = b"\1"  # the colour transform that an Adobe segment names in its twelfth byte
 _MPF: Final = b"MPF\0"
 _MP_ENTRY: Final = 0xB002
@@ -53,6 +54,12 @@ class Frame(NamedTuple):
     height: int
     components: tuple[int, ...]  # their ids
     sampling: tuple[tuple[int, int], ...]
+
+    @property
+    def steps(self) -> tuple[tuple[float, float], ...]:
+        """How many pixels one sample of each colour covers, across and down: what sampling factors mean."""
+        wide, high = (max(factors) for factors in zip(*self.sampling, strict=True))
+        return tuple((wide / across, high / down) for across, down in self.sampling)
 
 
 class Layout(NamedTuple):
@@ -164,6 +171,8 @@ def _frame(data: bytes, segments: list[Segment]) -> Frame:
         raise NotUnderstood("its frame header does not add up")
     parts = [body[_FRAME.size + 3 * n :][:3] for n in range(count)]
     sampling = tuple((p[1] >> 4, p[1] & 15) for p in parts)
+    if any(not 1 <= factor <= _MOST_SAMPLES for pair in sampling for factor in pair):
+        raise NotUnderstood("its frame header does not add up")
     return Frame(width, height, tuple(p[0] for p in parts), sampling)
 
 

@@ -43,6 +43,11 @@ class Likeness:
     mean_block: float
     psnr_db: float
 
+    def told(self) -> str:
+        return (
+            f"worst block {self.worst_block:g}, mean {self.mean_block:.2f}, {self.psnr_db:.1f} dB"
+        )
+
     def figures(self) -> Mapping[str, object]:
         return {
             "worst_block": round(self.worst_block, 1),
@@ -51,25 +56,43 @@ class Likeness:
         }
 
 
-def check_alike(source: Image.Image, candidate: Image.Image) -> Likeness:
-    """Raises Failed when it is another picture, a spoilt one, or none."""
+def check_alike(
+    source: Image.Image, candidate: Image.Image, witness: Image.Image | None = None
+) -> Likeness:
+    """
+    Raises Failed when it is another picture, a spoilt one, or none.
+
+    `witness` is an eighth of the source by another decoder than the one that gave `source`.
+    """
     if source.size != candidate.size:
         raise Failed("compress.dimensions", f"it is {candidate.size} instead of {source.size}")
     if source.mode != candidate.mode:
         raise Failed("compress.dimensions", f"it is {candidate.mode} instead of {source.mode}")
-    alike = likeness(source, candidate)
+    small = source.reduce(_BLOCK)
+    if witness is not None:
+        _check_agreed(small, witness, source.size)
+    alike = Likeness(*_moved(small, candidate.reduce(_BLOCK)), _psnr(source, candidate))
     if alike.worst_block > WORST_BLOCK or alike.mean_block > MEAN_BLOCK:
-        raise Failed("compress.picture", "a part of it shows something else")
+        raise Failed("compress.picture", f"a part of it shows something else ({alike.told()})")
     if alike.psnr_db < MIN_PSNR_DB:
-        raise Failed("compress.picture", f"it is spoilt ({alike.psnr_db:.1f} dB)")
+        raise Failed("compress.picture", f"it is spoilt ({alike.told()})")
     return alike
 
 
-def likeness(source: Image.Image, candidate: Image.Image) -> Likeness:
-    blocks = ImageChops.difference(source.reduce(_BLOCK), candidate.reduce(_BLOCK))
-    stat = ImageStat.Stat(blocks)
-    worst = max(high for _, high in stat.extrema)
-    return Likeness(worst, max(stat.mean), _psnr(source, candidate))
+def _check_agreed(small: Image.Image, witness: Image.Image, size: tuple[int, int]) -> None:
+    """What lies beyond the last whole block is not looked at: a file may hold anything there."""
+    whole = (0, 0, size[0] // _BLOCK, size[1] // _BLOCK)
+    if not whole[2] or not whole[3]:
+        return
+    worst, mean = _moved(small.crop(whole), witness.crop(whole))
+    if worst > WORST_BLOCK or mean > MEAN_BLOCK:
+        raise Failed("compress.picture", "two decoders see different pictures in the original")
+
+
+def _moved(one: Image.Image, other: Image.Image) -> tuple[float, float]:
+    """By how much the pixels differ, at most and on average."""
+    stat = ImageStat.Stat(ImageChops.difference(one, other))
+    return max(high for _, high in stat.extrema), max(stat.mean)
 
 
 def _psnr(source: Image.Image, candidate: Image.Image) -> float:

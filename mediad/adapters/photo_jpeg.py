@@ -30,12 +30,30 @@ with suppress(ImportError):
 
 # Where jpegli looks the same as Pillow does at the quality of its own scale (measured means of SSIMULACRA 2).
 _SAME_LOOK: Final = ((0, 0), (65, 63), (75, 78), (85, 88), (100, 100))
-_SUBSAMPLINGS: Final = {(1, 1): 0, (2, 1): 1}  # of the first colour, in Pillow's words; else 4:2:0
+_GRAY, _HALVED = -1, 2
+_SUBSAMPLINGS: Final[Mapping[tuple[tuple[float, float], ...], int]] = {
+    ((1, 1), (1, 1), (1, 1)): 0,
+    ((1, 1), (2, 1), (2, 1)): 1,
+    ((1, 1), (2, 2), (2, 2)): _HALVED,
+}
 
 
 class Coded(NamedTuple):
     data: bytes
     figures: Mapping[str, object]
+
+
+class Decoded(NamedTuple):
+    picture: Image.Image
+    rgb: bytes  # the same, packed; empty without jpegli
+
+
+class Seen(NamedTuple):
+    """A source, read once and decoded strictly: what a judge in the same breath need not do again."""
+
+    data: bytes
+    plan: jpeg_graft.Layout
+    picture: Image.Image
 
 
 def jpegli_quality(quality: int) -> int:
@@ -46,12 +64,16 @@ def jpegli_quality(quality: int) -> int:
     return _SAME_LOOK[-1][1]
 
 
-def render(source: Path, target: Path, quality: int, encoder: str) -> Mapping[str, object]:
+def render(
+    source: Path, target: Path, quality: int, encoder: str
+) -> tuple[Mapping[str, object], Seen]:
     """Raises Refused(compress.*) when the source is better left as it is."""
     original = source.read_bytes()
     try:
         plan = jpeg_graft.layout(original)
-        coded = _coded(jpeg_graft.primary(original, plan), plan.frame, quality, encoder)
+        step = _step(plan.frame)
+        decoded = _strictly_decoded(jpeg_graft.primary(original, plan), plan.frame, encoder)
+        coded = _coded(decoded, step, quality, encoder)
         result = jpeg_graft.graft(original, coded.data)
     except NotUnderstood as why:
         raise Refused(
@@ -61,37 +83,78 @@ def render(source: Path, target: Path, quality: int, encoder: str) -> Mapping[st
     if len(result) >= len(original):
         raise Refused("the rendition is no smaller; it stays as it is", code="compress.larger")
     target.write_bytes(result)
-    return coded.figures
+    return coded.figures, Seen(original, plan, decoded.picture)
 
 
-def judge(source: Path, candidate: Path) -> Mapping[str, object]:
-    """Raises Failed at the first gate that is not passed."""
-    original, made = source.read_bytes(), candidate.read_bytes()
+def judge(source: Path, candidate: Path, seen: Seen | None = None) -> Mapping[str, object]:
+    """
+    Raises Failed at the first gate that is not passed. The candidate is read from the disk and decoded to its end.
+
+    With `seen`, the source is not decoded a second time by the decoder that fed the coder, but looked at by the other.
+    """
+    original = seen.data if seen else source.read_bytes()
+    made = candidate.read_bytes()
     try:
-        old = jpeg_graft.layout(original)
+        old = seen.plan if seen else jpeg_graft.layout(original)
         new = jpeg_graft.layout(made)
-        if old.frame[:2] != new.frame[:2]:
-            raise Failed("compress.dimensions", "it has other dimensions")
-        if jpeg_graft.kept(original, old) != jpeg_graft.kept(made, new):
-            raise Failed("compress.tags", "its metadata is not the same")
-        if original[old.end :] != made[new.end :]:
-            raise Failed("compress.tags", "what follows the picture is not the same")
-        if jpeg_graft.pictures_behind(original, old) != jpeg_graft.pictures_behind(made, new):
-            raise Failed("compress.tags", "its further pictures cannot be found")
+        _check_structure(original, old, made, new)
     except NotUnderstood as why:
         raise Failed("compress.unreadable", str(why)) from None
     if len(made) >= len(original):
         raise Failed("compress.larger", "it is no smaller than the original")
+    picture = jpeg_graft.primary(original, old)
     try:
         alike = check_alike(
-            _picture(jpeg_graft.primary(original, old)), _picture(jpeg_graft.primary(made, new))
+            seen.picture if seen else _picture(picture),
+            _picture(jpeg_graft.primary(made, new)),
+            _picture(picture, 8) if seen else None,
         )
     except (OSError, SyntaxError, ValueError) as why:
         raise Failed("compress.unreadable", f"it cannot be decoded ({why})") from None
     return {**alike.figures(), "source_digest": blake3(original).hexdigest()}
 
 
-def _coded(picture: bytes, frame: jpeg_graft.Frame, quality: int, encoder: str) -> Coded:
+def _check_structure(
+    original: bytes, old: jpeg_graft.Layout, made: bytes, new: jpeg_graft.Layout
+) -> None:
+    if old.frame[:2] != new.frame[:2]:
+        raise Failed("compress.dimensions", "it has other dimensions")
+    if old.frame.steps != new.frame.steps:
+        raise Failed("compress.colour", "its colours are stored in another resolution")
+    if jpeg_graft.kept(original, old) != jpeg_graft.kept(made, new):
+        raise Failed("compress.tags", "its metadata is not the same")
+    if original[old.end :] != made[new.end :]:
+        raise Failed("compress.tags", "what follows the picture is not the same")
+    if jpeg_graft.pictures_behind(original, old) != jpeg_graft.pictures_behind(made, new):
+        raise Failed("compress.tags", "its further pictures cannot be found")
+
+
+def _step(frame: jpeg_graft.Frame) -> int:
+    """The subsampling in Pillow's words; -1: gray."""
+    if len(frame.components) == 1:
+        return _GRAY
+    step = _SUBSAMPLINGS.get(frame.steps)
+    if step is None:
+        raise NotUnderstood("its colours are stored in an unusual resolution")
+    return step
+
+
+def _coded(decoded: Decoded, step: int, quality: int, encoder: str) -> Coded:
+    # jpegli as it is wrapped always halves the colour both ways; a picture with more of it keeps it.
+    if jpegli is not None and step == _HALVED and encoder != "pillow":
+        own = jpegli_quality(quality)
+        data = jpegli.encode(decoded.rgb, *decoded.picture.size, own)
+        return Coded(data, _made_by("jpegli", own, version("pyjpegli")))
+    out = io.BytesIO()
+    decoded.picture.save(out, "JPEG", quality=quality, optimize=True, subsampling=step)
+    return Coded(out.getvalue(), _made_by("pillow", quality, PIL.__version__))
+
+
+def _made_by(encoder: str, quality: int, of_version: str) -> Mapping[str, object]:
+    return {"encoder": encoder, "encoder_quality": quality, "encoder_version": of_version}
+
+
+def _strictly_decoded(data: bytes, frame: jpeg_graft.Frame, encoder: str) -> Decoded:
     pixels = frame.width * frame.height
     if pixels > MAX_PIXELS:
         raise Refused(f"{pixels // 1_000_000} Mpixel are too many", code="compress.too_large")
@@ -101,37 +164,20 @@ def _coded(picture: bytes, frame: jpeg_graft.Frame, quality: int, encoder: str) 
             code="tool.missing",
             remedy='install pyjpegli, or set compress.photo.encoder = "auto"',
         )
-    rgb = _strictly_decoded(picture)
-    # jpegli as it is wrapped always halves the colour both ways; a picture with all of it keeps it.
-    is_plain = len(frame.components) > 1 and frame.sampling[0] != (1, 1)
-    if jpegli is not None and is_plain and encoder != "pillow":
-        own = jpegli_quality(quality)
-        data = jpegli.encode(rgb, frame.width, frame.height, own)
-        return Coded(data, _made_by("jpegli", own, version("pyjpegli")))
-    out = io.BytesIO()
-    sampling = _SUBSAMPLINGS.get(frame.sampling[0], 2) if len(frame.components) > 1 else -1
     with _damage():
-        image = _picture(picture)
-    image.save(out, "JPEG", quality=quality, optimize=True, subsampling=sampling)
-    return Coded(out.getvalue(), _made_by("pillow", quality, PIL.__version__))
+        if jpegli is None:
+            return Decoded(_picture(data), b"")
+        rgb, width, height = jpegli.decode(data, max_pixels=MAX_PIXELS)
+        if len(frame.components) == 1:
+            return Decoded(_picture(data), b"")
+        return Decoded(Image.frombuffer("RGB", (width, height), rgb, "raw", "RGB", 0, 1), rgb)
 
 
-def _made_by(encoder: str, quality: int, of_version: str) -> Mapping[str, object]:
-    return {"encoder": encoder, "encoder_quality": quality, "encoder_version": of_version}
-
-
-def _strictly_decoded(picture: bytes) -> bytes:
-    """RGB, 8 bits; empty without jpegli."""
-    if jpegli is None:
-        return b""
-    with _damage():
-        rgb: bytes = jpegli.decode(picture, max_pixels=MAX_PIXELS)[0]
-    return rgb
-
-
-def _picture(data: bytes) -> Image.Image:
-    """As stored: nothing is turned."""
+def _picture(data: bytes, scale: int = 1) -> Image.Image:
+    """As stored: nothing is turned. By `scale` smaller, as quickly as the format allows."""
     image = Image.open(io.BytesIO(data), formats=["JPEG"])
+    if scale > 1:
+        image.draft(image.mode, (max(1, image.width // scale), max(1, image.height // scale)))
     image.load()
     return image
 

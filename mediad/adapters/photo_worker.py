@@ -5,14 +5,17 @@ A message is four bytes of length and a JSON object. The worker limits itself fo
 when it dies, that job's file is to blame. It ends when its standard input does.
 """
 
+import ctypes
 import errno
 import json
 import os
 import resource
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from select import select
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from blake3 import blake3
 
@@ -23,6 +26,8 @@ from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
 from mediad.model import Media, Site
 
 NICE: Final = 10
+IDLE_S: Final = 2.0  # then the next picture may wait for its memory
+KEPT_BYTES: Final = 320 << 20  # a picture of 12 megapixels needs 250 MB, and so does the next one
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _UNLIMITED: Final = resource.RLIM_INFINITY
 TOO_LARGE: Final = "compress.too_large"
@@ -41,8 +46,18 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while (job := receive(sys.stdin.buffer)) is not None:
         answer = _done(job)
+        if _rss_bytes() > KEPT_BYTES:
+            _give_back()
         answer["rss_bytes"] = _rss_bytes()
         send(answers, answer)
+        if not select([sys.stdin], [], [], IDLE_S)[0]:
+            _give_back()
+
+
+def _give_back() -> None:
+    """What the allocator keeps for the next picture, to the system; and workers.py has it keep all."""
+    with suppress(AttributeError, OSError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def receive(stream: BinaryIO) -> dict[str, Any] | None:
@@ -63,11 +78,11 @@ def send(stream: BinaryIO, message: Mapping[str, Any]) -> None:
 def _done(job: dict[str, Any]) -> dict[str, Any]:
     limits = Limits(**job["limits"])
     _limit(limits)
-    source, target = Path(job["source"]), Path(job["target"])
+    task = _Task(
+        job["recipe"], Path(job["source"]), Path(job["target"]), Path(job["folder"]), limits
+    )
     try:
-        if job["do"] == "judge":
-            return {"answer": _judge(job["recipe"], source, target, Path(job["folder"]), limits)}
-        return {"answer": _render(job["recipe"], source, target, limits)}
+        return {"answer": _judged(task) if job["do"] == "judge" else _rendered(task)}
     except MediadError as fault:
         return _told(fault)
     except MemoryError:
@@ -76,40 +91,49 @@ def _done(job: dict[str, Any]) -> dict[str, Any]:
         return _os_fault(fault)
 
 
-def _render(
-    recipe: Mapping[str, Any], source: Path, target: Path, limits: Limits
-) -> Mapping[str, object]:
+class _Task(NamedTuple):
+    recipe: Mapping[str, Any]
+    source: Path
+    target: Path  # the rendition
+    folder: Path  # for scratch
+    limits: Limits
+
+
+def _rendered(task: _Task) -> Mapping[str, object]:
+    """Made, and judged as it lies on the disk."""
     # Codecs are loaded where they are used: a worker for JPEGs never holds libheif.
-    if recipe["media"] == Media.HEIC:
+    seen = None
+    if task.recipe["media"] == Media.HEIC:
         from mediad.adapters import photo_heic  # noqa: PLC0415
 
-        figures = photo_heic.render(source, target, recipe["crf"], limits)
+        figures = photo_heic.render(task.source, task.target, task.recipe["crf"], task.limits)
     else:
         from mediad.adapters import photo_jpeg  # noqa: PLC0415
 
-        figures = photo_jpeg.render(source, target, recipe["quality"], recipe["encoder"])
-    seen = source.stat()
-    os.utime(target, ns=(seen.st_mtime_ns, seen.st_mtime_ns))
-    return figures
+        quality, encoder = task.recipe["quality"], task.recipe["encoder"]
+        figures, seen = photo_jpeg.render(task.source, task.target, quality, encoder)
+    taken = task.source.stat()
+    os.utime(task.target, ns=(taken.st_mtime_ns, taken.st_mtime_ns))
+    return _judged(task, seen, figures)
 
 
-def _judge(
-    recipe: Mapping[str, Any], source: Path, candidate: Path, folder: Path, limits: Limits
+def _judged(
+    task: _Task, seen: Any = None, made: Mapping[str, object] | None = None
 ) -> Mapping[str, object]:
     from mediad.adapters.photo_gates import Failed  # noqa: PLC0415
 
     try:
-        if recipe["media"] == Media.HEIC:
+        if task.recipe["media"] == Media.HEIC:
             from mediad.adapters import photo_heic  # noqa: PLC0415
 
-            figures = photo_heic.judge(source, candidate, folder, limits)
+            figures = photo_heic.judge(task.source, task.target, task.folder, task.limits)
         else:
             from mediad.adapters import photo_jpeg  # noqa: PLC0415
 
-            figures = photo_jpeg.judge(source, candidate)
+            figures = photo_jpeg.judge(task.source, task.target, seen)
     except Failed as no:
-        return {"failed": no.code, "why": no.why, **_sizes(candidate)}
-    return {"figures": figures, **_sizes(candidate)}
+        return {"failed": no.code, "why": no.why, **_sizes(task.target)}
+    return {"figures": {**(made or {}), **figures}, **_sizes(task.target)}
 
 
 def _sizes(candidate: Path) -> Mapping[str, object]:

@@ -49,6 +49,11 @@ _SORTS: Final[Mapping[str, type[MediadError]]] = {
     "operator": NeedsOperator,
     "retry": Retryable,
 }
+# Pictures are large blocks of memory, one after the other: asking the system for each anew costs a fifth of the work.
+_KEEPS_MEMORY: Final = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+}
 RSS_BYTES: Final = 400 << 20  # a worker that keeps more than this between jobs is replaced
 
 _Program = subprocess.Popen[bytes]
@@ -257,7 +262,7 @@ class Workers:
                 [tool("setpriv"), "--pdeathsig=KILL", sys.executable, "-P", "-m", self._module],
                 stderr=subprocess.DEVNULL,
                 cwd=self._cwd,
-                env=_environment(),
+                env={**_environment(), **_KEEPS_MEMORY},
                 start_new_session=True,
             )
         )

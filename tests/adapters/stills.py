@@ -49,18 +49,24 @@ def exif(orientation: int = 6, make: str = "Maker of the tests") -> bytes:
     return segment(0xE1, b"Exif\0\0" + tags.tobytes().removeprefix(b"Exif\0\0"))
 
 
-def usual(data: bytes | None = None) -> bytes:
-    """With EXIF, XMP, ICC, IPTC, a comment, a vendor's segment and a Samsung trailer."""
-    return dressed(
-        data or jpeg(),
-        exif(),
+ICC = segment(0xE2, b"ICC_PROFILE\0\1\1" + bytes(300))
+
+
+def front(orientation: int = 6) -> tuple[bytes, ...]:
+    """EXIF, XMP, ICC, IPTC, a vendor's segment and a comment."""
+    return (
+        exif(orientation),
         segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>"),
-        segment(0xE2, b"ICC_PROFILE\0\1\1" + bytes(300)),
+        ICC,
         segment(0xED, b"Photoshop 3.0\0" + bytes(40)),
         segment(0xEB, b"vendor's own"),
         segment(0xFE, b"a comment"),
-        trailer=SAMSUNG,
     )
+
+
+def usual(data: bytes | None = None) -> bytes:
+    """With all of `front`, and a Samsung trailer."""
+    return dressed(data or jpeg(), *front(), trailer=SAMSUNG)
 
 
 def with_gain_map(data: bytes | None = None, order: str = "<", gain: bytes | None = None) -> bytes:

@@ -88,7 +88,8 @@ def test_ffmpeg_cannot_be_made_to_call_out(tmp_path: Path) -> None:
 async def test_a_photo_worker_is_shut_off_too(tmp_path: Path) -> None:
     job = {
         "do": "render", "recipe": {"media": "jpeg", "quality": 80, "encoder": "pillow"},
-        "source": str(tmp_path / "none.jpg"), "target": str(tmp_path / "out.jpg"), "limits": asdict(LIMITS),
+        "source": str(tmp_path / "none.jpg"), "target": str(tmp_path / "out.jpg"), "folder": str(tmp_path),
+        "limits": asdict(LIMITS),
     }  # fmt: skip
     workers = Workers("mediad.adapters.photo_worker", 1, cwd=tmp_path)
     worker = await workers._hired()

@@ -145,6 +145,29 @@ async def test_an_unchanged_candidate_is_judged_once(bench: Bench) -> None:
     assert await bench.encoder.judge(SOURCE, CANDIDATE, JPEG) is not first
 
 
+async def test_what_a_worker_judged_as_it_made_it_is_only_read_again(bench: Bench) -> None:
+    """The source is gone: a second decoding of it would be a fault."""
+    await bench.encoder.render(SOURCE, CANDIDATE, JPEG)
+    bench.path(SOURCE).unlink()
+    judged = await bench.encoder.judge(SOURCE, CANDIDATE, JPEG)
+    assert judged is not None
+    assert not judged.failed
+    assert judged.figures is not None
+    assert {"encoder", "encoder_quality", "psnr_db", "source_digest"} <= set(judged.figures)
+
+
+async def test_one_byte_that_changed_on_the_way_to_its_name_is_seen(bench: Bench) -> None:
+    await bench.encoder.render(SOURCE, CANDIDATE, JPEG)
+    made = bytearray(bench.path(CANDIDATE).read_bytes())
+    seen = bench.path(CANDIDATE).stat()
+    made[made.index(b"a comment")] ^= 1
+    bench.write(bytes(made), CANDIDATE)
+    os.utime(bench.path(CANDIDATE), ns=(seen.st_mtime_ns, seen.st_mtime_ns))
+    judged = await bench.encoder.judge(SOURCE, CANDIDATE, JPEG)
+    assert judged is not None
+    assert judged.failed == "compress.tags"
+
+
 async def test_a_missing_source_is_for_the_engine_to_try_again(bench: Bench) -> None:
     bench.path(SOURCE).unlink()
     with pytest.raises(Retryable) as gone:

@@ -36,30 +36,43 @@ def code_of(source: Path, target: Path, encoder: str = "auto") -> str:
 def test_a_rendition_is_smaller_and_passes_every_gate(
     source: Path, target: Path, encoder: str
 ) -> None:
-    figures = photo_jpeg.render(source, target, 75, encoder)
+    figures, seen = photo_jpeg.render(source, target, 75, encoder)
     assert figures["encoder"] == ("pillow" if encoder == "pillow" else "jpegli")
     assert target.stat().st_size < source.stat().st_size * 0.8
     assert photo_jpeg.judge(source, target)["worst_block"]
+    assert photo_jpeg.judge(source, target, seen)["worst_block"]
 
 
 def test_without_jpegli_pillow_does_it(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(photo_jpeg, "jpegli", None)
-    assert photo_jpeg.render(source, target, 75, "auto")["encoder"] == "pillow"
+    assert photo_jpeg.render(source, target, 75, "auto")[0]["encoder"] == "pillow"
     target.unlink()
     with pytest.raises(NeedsOperator):
         photo_jpeg.render(source, target, 75, "jpegli")
 
 
+@pytest.mark.parametrize("sampling", [0, 1])
 @pytest.mark.parametrize("image", [stills.picture().convert("L"), stills.picture()])
-def test_gray_stays_gray_and_full_colour_stays_full(
-    source: Path, target: Path, image: Image.Image
+def test_gray_stays_gray_and_colour_keeps_its_resolution(
+    source: Path, target: Path, image: Image.Image, sampling: int
 ) -> None:
-    source.write_bytes(stills.jpeg(image, sampling=0))
-    assert photo_jpeg.render(source, target, 65, "auto")["encoder"] == "pillow"
+    source.write_bytes(stills.jpeg(image, sampling=sampling))
+    assert photo_jpeg.render(source, target, 65, "auto")[0]["encoder"] == "pillow"
     assert stills.decoded(target.read_bytes()).mode == image.mode
     photo_jpeg.judge(source, target)
+
+
+def test_colour_in_an_unusual_resolution_is_left_as_it_is(source: Path, target: Path) -> None:
+    data = bytearray(stills.jpeg(sampling=1))
+    at = data.index(b"\xff\xc0") + 11
+    assert data[at] == 0x21
+    data[at] = (
+        0x12  # halved down instead of across, as when a camera's picture was turned without loss
+    )
+    source.write_bytes(data)
+    assert code_of(source, target) == "compress.not_understood"
 
 
 def test_a_second_rendition_of_the_same_quality_is_not_worth_it(source: Path, target: Path) -> None:
@@ -107,6 +120,8 @@ def poisons() -> dict[str, tuple[bytes, str]]:
     made = stills.usual(coded)
     black = stills.jpeg(Image.new("RGB", (640, 480)))
     other = stills.jpeg(stills.picture().transpose(Image.Transpose.ROTATE_180), quality=75)
+    swapped = Image.merge("RGB", stills.picture().split()[::-1])
+    mirrored = stills.picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return {
         "empty": (b"", "compress.unreadable"),
         "truncated": (made[: len(made) // 2], "compress.unreadable"),
@@ -114,7 +129,13 @@ def poisons() -> dict[str, tuple[bytes, str]]:
         "black": (stills.usual(black), "compress.picture"),
         "another picture": (stills.usual(other), "compress.picture"),
         "wrong size": (stills.usual(stills.jpeg(stills.picture(480, 640))), "compress.dimensions"),
-        "gray": (stills.usual(stills.jpeg(stills.picture().convert("L"))), "compress.dimensions"),
+        "full colour": (stills.usual(stills.jpeg(quality=60, sampling=0)), "compress.colour"),
+        "colour lost on one side": (stills.usual(stills.jpeg(quality=60, sampling=1)), "compress.colour"),
+        "colours swapped": (stills.usual(stills.jpeg(swapped, quality=75)), "compress.picture"),
+        "mirrored": (stills.usual(stills.jpeg(mirrored, quality=75)), "compress.picture"),
+        "turned by the tag": (stills.dressed(coded, *stills.front(1), trailer=stills.SAMSUNG), "compress.tags"),
+        "no colour profile": (made.replace(stills.ICC, b""), "compress.tags"),
+        "gray": (stills.usual(stills.jpeg(stills.picture().convert("L"))), "compress.colour"),
         "no metadata": (coded, "compress.tags"),
         "another comment": (made.replace(b"a comment", b"a COMMENT"), "compress.tags"),
         "no trailer": (made[: -len(stills.SAMSUNG)], "compress.tags"),
@@ -122,13 +143,38 @@ def poisons() -> dict[str, tuple[bytes, str]]:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("in_one_breath", [False, True])
 @pytest.mark.parametrize("name", list(poisons()))
-def test_a_poisoned_rendition_is_stopped(source: Path, target: Path, name: str) -> None:
+def test_a_poisoned_rendition_is_stopped(
+    source: Path, target: Path, name: str, *, in_one_breath: bool
+) -> None:
     data, code = poisons()[name]
+    seen = photo_jpeg.render(source, target, 75, "auto")[1] if in_one_breath else None
     target.write_bytes(data)
     with pytest.raises(Failed) as no:
-        photo_jpeg.judge(source, target)
+        photo_jpeg.judge(source, target, seen)
     assert no.value.code == code
+
+
+def test_a_decoder_that_sees_another_picture_is_caught(source: Path, target: Path) -> None:
+    """Coded from what it saw, and compared with that, its rendition would pass; another decoder says no."""
+    seen = photo_jpeg.render(source, target, 75, "auto")[1]
+    gone_wrong = stills.decoded(stills.jpeg()).point(lambda v: 255 - v)
+    target.write_bytes(stills.usual(stills.jpeg(gone_wrong, quality=75)))
+    with pytest.raises(Failed) as no:
+        photo_jpeg.judge(source, target, seen._replace(picture=gone_wrong))
+    assert (no.value.code, "two decoders" in no.value.why) == ("compress.picture", True)
+
+
+@pytest.mark.parametrize("in_one_breath", [False, True])
+def test_a_lost_gain_map_is_stopped(source: Path, target: Path, *, in_one_breath: bool) -> None:
+    source.write_bytes(stills.with_gain_map())
+    seen = photo_jpeg.render(source, target, 75, "auto")[1] if in_one_breath else None
+    made = stills.with_gain_map(stills.jpeg(quality=60))
+    target.write_bytes(made[: made.index(b"\xff\xd9") + 2])
+    with pytest.raises(Failed) as no:
+        photo_jpeg.judge(source, target, seen)
+    assert no.value.code in {"compress.tags", "compress.unreadable"}
 
 
 def test_a_gain_map_that_cannot_be_found_any_more_is_stopped(source: Path, target: Path) -> None:
