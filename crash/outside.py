@@ -22,6 +22,7 @@ from typing import Any, Final
 import anyio
 from aiohttp import web
 
+from crash.ptrace import die_with_parent
 from mediad.adapters.clock import SystemClock
 from mediad.testing.icloud import Account, AssetRow, FakeICloud, Library, Person
 from mediad.testing.icloud.saved import Saved
@@ -156,6 +157,7 @@ class Outside:
         self._pid = os.fork()
         if self._pid == 0:
             try:
+                die_with_parent()
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 anyio.run(self._serve)
             finally:

@@ -12,6 +12,7 @@ from crash.tracer import GO, KILL, Order
 
 KILLED: Final = "kill"
 SHORT: Final = "short"
+CORRUPT: Final = "corrupt"  # the bytes that are written are not those that lie there afterwards
 _NAMED: Final = frozenset(
     name for name, kind in KINDS.items() if kind.paths
 )  # rights are asked for by name
@@ -20,8 +21,11 @@ _ELIGIBLE: Final[dict[str, Callable[[Call], bool]]] = {
     "EDQUOT": lambda call: call.name in GROWS,
     "EACCES": lambda call: call.name in _NAMED,
     SHORT: lambda call: _length(call) > 1,
+    CORRUPT: lambda call: (
+        call.name in {"write", "sendfile"} and call.paths[0].endswith((".part", ".tmp"))
+    ),
 }
-FAULTS: Final = ("ENOSPC", "EIO", "EACCES", "ESTALE", "EDQUOT", "EINTR", SHORT)
+FAULTS: Final = ("ENOSPC", "EIO", "EACCES", "ESTALE", "EDQUOT", "EINTR", SHORT, CORRUPT)
 LASTING: Final = ("ENOSPC", "EIO", "EACCES", "ESTALE")
 LASTING_S: Final = 12.0  # what does not end by itself under a lasting fault is killed then
 
@@ -36,6 +40,7 @@ class At:
     lasting: bool = False
     seen: int = 0
     hit: str = ""  # the call that was faulted
+    _spoil: str = ""
 
     def entered(self, call: Call) -> Order:
         if not call.is_below(self.root) or not _ELIGIBLE.get(self.fault, _any)(call):
@@ -47,13 +52,21 @@ class At:
         match self.fault:
             case "kill":
                 return KILL
+            case "corrupt":
+                self._spoil = call.paths[0]
+                return Order(follow=True)
             case "short":
                 return Order(shorten=(KINDS[call.name].length, _length(call) // 2))
             case _:
                 return Order(errno=getattr(errno, self.fault))
 
-    def left(self, pid: int, result: int) -> None:
-        """Nobody is followed."""
+    def left(self, pid: int, result: int) -> None:  # noqa: ARG002 - a watcher's shape
+        """Only what is to be spoilt is followed."""
+        if result > 0:
+            with open(self._spoil, "r+b") as file:
+                first = file.read(1)
+                file.seek(0)
+                file.write(bytes([first[0] ^ 1]))
 
 
 def count(rig: Rig, fault: str = KILLED) -> int:

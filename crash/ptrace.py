@@ -15,7 +15,7 @@ EVENT_SECCOMP: Final = 7
 SYSCALL_STOP: Final = signal.SIGTRAP | 0x80
 # Threads, children and what they exec are ours too; all of them die with us.
 _OPTIONS: Final = 0x100000 | 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x80
-_NO_NEW_PRIVS, _SECCOMP, _FILTER = 38, 22, 2
+_NO_NEW_PRIVS, _SECCOMP, _FILTER, _PDEATHSIG = 38, 22, 2, 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -51,6 +51,10 @@ class Registers(ctypes.Structure):
 
     def shorten(self, argument: int, length: int) -> None:
         setattr(self, _ARGUMENTS[argument], length)
+
+
+def die_with_parent() -> None:
+    _libc.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def ask(request: int, pid: int, address: int = 0, value: int = 0) -> None:

@@ -20,6 +20,7 @@ import anyio.lowlevel
 
 from crash import looks, tracer
 from crash.outside import Outside, an_icloud
+from crash.ptrace import die_with_parent
 from crash.tracer import Ended, Watcher
 from crash.worlds import PHONE, QUICK, TAKEN, World, copy_tree
 from mediad import daemon, mediactl
@@ -43,7 +44,10 @@ class Judged:
 class Rig:
     """Everything lies in `base`, which should be on a tmpfs."""
 
-    def __init__(self, world: World, base: Path) -> None:
+    def __init__(
+        self, world: World, base: Path, mutation: Callable[[], None] = lambda: None
+    ) -> None:
+        self._mutation = mutation
         self.world = world
         self.base = base
         self.root = base / "root"
@@ -59,6 +63,7 @@ class Rig:
         self.originals: frozenset[str] = frozenset()
         self.known: frozenset[str] = frozenset()
         self.calm: Mapping[str, Any] = {}
+        self.calm_status = 0
         self._prepare()
 
     def close(self) -> None:
@@ -103,12 +108,14 @@ class Rig:
         asked = [" ".join(row) for row in looks.unsettled(self.root)]
         if asked:
             self.order_retry()
-            self.unharmed()
+            ended = self.unharmed()
         bad += self.crashed()
         if looks.difference(self.end(looks.look(self.root)), self.calm):
             self._let_time_pass()  # what found its copies not there yet looks again the day after
-            self.unharmed()
+            ended = self.unharmed()
             bad += self.crashed()
+        if ended.status != self.calm_status:
+            bad.append(f"the last start ended with {ended.status}: {self.last_words()}")
         seen = looks.look(self.root)
         bad += [f"litter {path}" for path in looks.litter(seen)]
         bad += looks.difference(self.end(seen), self.calm)
@@ -140,7 +147,8 @@ class Rig:
         (self.root / "incoming").mkdir(exist_ok=True)
         self.world.drop(self.root / "incoming")
         dropped = looks.look(self.root)
-        self.originals = frozenset(lies.digest for _, lies in dropped.below("incoming")) | {
+        theirs = (*dropped.below("incoming"), *dropped.below("nas_archive"))
+        self.originals = frozenset(lies.digest for _, lies in theirs) | {
             *self.outside.counts()["shown"]
         }
         if self.world.has_icloud:
@@ -165,6 +173,7 @@ class Rig:
     def _once(self, settings: Mapping[str, str]) -> None:
         self.log.write_bytes(b"")
         ended = self.unharmed(**settings)
+        self.calm_status = ended.status
         if ended.status not in FINE:
             raise SystemExit(
                 f"{self.world.name}: an undisturbed run ends with {ended}: {self.last_words()}"
@@ -218,6 +227,7 @@ class Rig:
         for name in [n for n in os.environ if n.startswith("MEDIAD_")]:
             del os.environ[name]
         os.environ.update({**self.settings, **settings})
+        self._mutation()
         return daemon.main(words or ["--root", str(self.root), "--once"])
 
 
@@ -237,6 +247,7 @@ def forked(work: Callable[[], int]) -> int:
         return pid
     code = 1
     try:
+        die_with_parent()
         code = work()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1

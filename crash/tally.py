@@ -9,6 +9,7 @@ from typing import Any
 @dataclass
 class Tally:
     what: str
+    is_quiet: bool = False
     tried: int = 0
     missed: int = 0  # points that this run did not come to
     lost: int = 0
@@ -34,7 +35,8 @@ class Tally:
             self.differing += 1
         told = f"{self.what}: {where}: {' | '.join(dict.fromkeys(bad))[:900]}"
         self.complaints.append(told)
-        print(f"BAD {told}", flush=True)
+        if not self.is_quiet:
+            print(f"BAD {told}", flush=True)
 
     @property
     def bad(self) -> int:

@@ -130,6 +130,14 @@ def _film() -> bytes:
         return pictures.movie(Path(scratch, "clip.mov"), seconds=2.2).read_bytes()
 
 
+def beside_a_stranger(folder: Path) -> None:
+    """Somebody's own files lie in the archive and in the library under the very names that ours would get."""
+    _put(folder / "IMG_0001.JPG", _photo("one"))
+    root = folder.parent
+    _put(root / "nas_archive" / "2021" / "07" / "IMG_0001.JPG", b"somebody's own")
+    _put(root / "library" / "2021" / "07" / "14" / "IMG_0001.JPG", b"somebody's own, too")
+
+
 def nothing(_folder: Path) -> None:
     """All comes from iCloud."""
 
@@ -138,6 +146,7 @@ WORLDS: Final = {
     world.name: world
     for world in (
         World("vault", a_family, {**KEEPS}, is_first_start=True),
+        World("stranger", beside_a_stranger, {**KEEPS, **CLEANS}, removes=True),
         World("clean", a_family, {**KEEPS, **CLEANS}, before=PATIENT, removes=True),
         World(
             "compress", two_large, {**CLEANS, "MEDIAD_COMPRESS__MIN_SAVING": "0.01"}, removes=True
