@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
 from mediad.service.answers import StageDoc, StatusDoc
+from mediad.service.care_answers import ScrubDoc
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _Count: TypeAlias = Literal["waiting", "ready", "running", "failed", "held"]
@@ -35,6 +36,7 @@ def _lines(status: StatusDoc, trust_left_s: float | None) -> Iterator[str]:
         yield _line("mediad_bytes", n, kind=kind)
     yield from _stages(status["workflow"]["stages"])
     yield from _troubles(status)
+    yield from _scrub(status["scrub"])
     if trust_left_s is not None:
         name = "mediad_icloud_trust_expires_seconds"
         yield from _head(
@@ -62,6 +64,22 @@ def _troubles(status: StatusDoc) -> Iterator[str]:
     codes = [p["code"] for p in status["problems"]]
     for code in sorted(set(codes)):
         yield _line("mediad_problems", codes.count(code), code=code)
+
+
+def _scrub(scrub: ScrubDoc) -> Iterator[str]:
+    yield from _head(
+        "mediad_scrub_copies", "gauge", "Copies by whether they were read within the cycle"
+    )
+    yield _line("mediad_scrub_copies", scrub["due_copies"], state="due")
+    yield _line("mediad_scrub_copies", scrub["copies"] - scrub["due_copies"], state="read")
+    yield from _head("mediad_scrub_bytes", "gauge", "The same in bytes")
+    yield _line("mediad_scrub_bytes", scrub["due_bytes"], state="due")
+    yield _line("mediad_scrub_bytes", scrub["bytes"] - scrub["due_bytes"], state="read")
+    yield from _head(
+        "mediad_scrub_damage", "gauge", "Damaged copies ever found, by what became of them"
+    )
+    for fate, n in scrub["damage"].items():
+        yield _line("mediad_scrub_damage", n, fate=fate)
 
 
 def _head(name: str, kind: str, what: str) -> Iterator[str]:

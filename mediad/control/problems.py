@@ -18,6 +18,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "config.changed": 412,
     "config.invalid": 422,
     "verify.site": 422,
+    "export.form": 422,
     "google.list": 422,
     "google.nobody": 422,
     "icloud.code_form": 422,

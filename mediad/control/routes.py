@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from mediad.config.schema import toml_text
+from mediad.control.care_routes import CARE_ROUTES
 from mediad.control.cloud_routes import CLOUD_ROUTES
 from mediad.control.phone_routes import PHONE_ROUTES
 from mediad.control.table import Ask, BadRequest, Field, Reply, Route
 from mediad.model import AssetId
 from mediad.service import Service
-from mediad.service.answers import AssetDoc, DoctorDoc, PageDoc, StatusDoc, StoryDoc, VerifyDoc
+from mediad.service.answers import AssetDoc, DoctorDoc, PageDoc, StatusDoc, StoryDoc
 
 PAGE: Final = 100
 
@@ -164,13 +165,6 @@ async def doctor(service: Service, _: Ask) -> Reply:
     return Reply(await service.doctor())
 
 
-async def verify(service: Service, ask: Ask) -> Reply:
-    percent = ask.body.get("sample", 100)
-    if percent > 100:  # noqa: PLR2004 - per cent
-        raise BadRequest("'sample' is per cent: 0 to 100")
-    return Reply(await service.verify(ask.body.get("site"), percent))
-
-
 async def backup(service: Service, ask: Ask) -> Reply:
     target = ask.body.get("path")
     if target is not None and not Path(target).is_absolute():
@@ -260,10 +254,6 @@ ROUTES: Final = (
     Route("POST", "/config/check", check_config, "What would be wrong with this text as the configuration",
           body=(Field("toml", "string", "the text; left out: the file as it is now"),)),
     Route("GET", "/doctor", doctor, "Everything a run needs, each finding with a remedy", DoctorDoc),
-    Route("POST", "/verify", verify, "Read copies again and compare", VerifyDoc, body=(
-        Field("site", "string", "archive, library, spool or duplicates; left out: all"),
-        Field("sample", "number", "per cent of them", least=0),
-    )),
     Route("POST", "/backup", backup, "A checked copy of the journal",
           body=(Field("path", "string", "a new file; left out: state/backups"),)),
     Route("POST", "/audit/verify", audit, "Follow the seals of the whole history"),
@@ -280,6 +270,7 @@ ROUTES: Final = (
     Route("POST", "/rescan", rescan, "Compare the drop folder with the journal now"),
     Route("GET", "/healthz", healthz, "It lives"),
     Route("GET", "/readyz", readyz, "It works"),
+    *CARE_ROUTES,
     *PHONE_ROUTES,
     *CLOUD_ROUTES,
 )  # fmt: skip

@@ -48,6 +48,7 @@ from mediad.watchers import incoming, orphans
 from mediad.watchers.icloud import CloudWatch
 from mediad.watchers.mounts import Watch
 from mediad.watchers.phone import PhoneWatch
+from mediad.watchers.scrub import Scrub, Stands
 
 log = structlog.get_logger()
 
@@ -126,6 +127,7 @@ class House:
         self._ports = self._new_ports()
         self.engine = Engine(journal, STAGES, self.ports, self.problems)
         self.engine.set_pools(pools)
+        self.scrubber = Scrub(journal, self.engine, self.problems, self.ports)
         self.liveness = Liveness(clock, self.engine.stuck)
         self.phone_watch = PhoneWatch(
             self.engine, self.problems, journal, self._beating("watch of the phone", self._slow_phone),
@@ -218,6 +220,9 @@ class House:
             await anyio.to_thread.run_sync(self.roots.accept, Site.ARCHIVE)
             await self.watch.ask_about(Site.ARCHIVE)
         return [f"made {path}" for path in made]
+
+    def scrub(self) -> Stands:
+        return self.scrubber.stands
 
     async def check_host(self) -> Sequence[FindingDoc]:
         findings = await check_host(self.rules.settings)

@@ -129,6 +129,10 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     tasks.start_soon(house.check_journal)
     tasks.start_soon(house.liveness.until_done, "watch for orphans", house.watch_orphans)
     tasks.start_soon(
+        house.scrubber.run,
+        house.liveness.heart("scrub", lambda: LIMIT_S + house.scrubber.patience_s),
+    )
+    tasks.start_soon(
         partial(every, name="backup"),
         lambda: house.rules.settings.journal.backup_hours, house.back_up,
         house.liveness.heart("backup"), house.problems,

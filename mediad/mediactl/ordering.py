@@ -1,4 +1,4 @@
-"""Commands that order something: wait, retry, skip, pause, resume, run, verify, backup, reload, nas, audit."""
+"""Commands that order something: wait, retry, skip, pause, resume, run, backup, reload, nas, audit."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from typing import Any, Final
 from mediad.mediactl.asking import meant
 from mediad.mediactl.client import DONE, NO, TIME_IS_UP, USAGE, Client, Trouble
 from mediad.mediactl.running import carry_out, plan_of, show_plan
-from mediad.mediactl.show import clean, complain, document, say, size
+from mediad.mediactl.show import clean, document, say
 
 GRACE_S: Final = 30.0
 _CODES: Final = {"done": DONE, "failed": NO, "time is up": TIME_IS_UP}
@@ -111,24 +111,6 @@ def _told(counts: Mapping[str, Any]) -> str:
     done = [f"{stage} {n}" for stage, n in counts.get("done", {}).items()]
     rest = [f"{n} {k}" for k, n in counts.items() if k != "done" and n]
     return ", ".join([*done, *rest]) or "there was nothing to do"
-
-
-def verify(client: Client, words: argparse.Namespace) -> int:
-    body: dict[str, Any] = {"sample": words.sample}
-    if words.site:
-        body["site"] = words.site
-    doc = client.post("/verify", body, timeout=None)
-    if words.json:
-        document(doc)
-        return DONE if doc["ok"] else NO
-    say(f"{doc['checked']} copies read again, {size(doc['bytes'])} as they were")
-    for kind in ("differing", "missing", "unreadable"):
-        for c in doc[kind]:
-            owners = "".join(f" (asset {i})" for i in c.get("assets", ()))
-            complain(f"{kind}: {c['site']}/{clean(c['key'])}{owners}: {clean(c['message'])}")
-            if c["remedy"]:
-                complain(f"  remedy: {clean(c['remedy'])}")
-    return DONE if doc["ok"] else NO
 
 
 def backup(client: Client, words: argparse.Namespace) -> int:

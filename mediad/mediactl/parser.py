@@ -93,7 +93,9 @@ def _run(p: argparse.ArgumentParser) -> None:
 
 def _verify(p: argparse.ArgumentParser) -> None:
     p.add_argument(
-        "--site", metavar="S", help="archive, library, spool or duplicates; left out: all"
+        "--site",
+        metavar="S",
+        help="archive, library, spool, duplicates or quarantine; left out: all",
     )
     p.add_argument(
         "--sample",
@@ -102,6 +104,15 @@ def _verify(p: argparse.ArgumentParser) -> None:
         metavar="N%",
         help="so many per cent of the copies",
     )
+
+
+def _export(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE", nargs="?", help="a new file; left out: standard output")
+    p.add_argument(
+        "--format", choices=("sha256", "b3"), default="sha256",
+        help="sha256 reads every file; b3 comes straight from the journal",
+    )  # fmt: skip
+    p.add_argument("--site", choices=("archive", "library"), default="archive")
 
 
 def _config(p: argparse.ArgumentParser) -> None:
@@ -238,7 +249,11 @@ COMMANDS: Final = {
     ),
     "verify": Command(
         "read copies again and compare", "mediactl verify --site archive --sample 5%",
-        "ordering:verify", _verify
+        "caring:verify", _verify
+    ),
+    "export": Command(
+        "a manifest that sha256sum or b3sum checks without mediad", "mediactl export ~/archive.sha256",
+        "caring:export", _export
     ),
     "config": Command("the configuration", "mediactl config set archive.enabled false", "settings:config", _config),
     "doctor": Command("check everything that a run needs", "mediactl doctor", "host:doctor", _doctor),

@@ -102,13 +102,25 @@ def status_lines(doc: Mapping[str, Any]) -> list[str]:
         for s in doc["workflow"]["stages"]
         if s["state"] == "on" and s.get("why")
     ]
-    lines += ["", *_links(doc["links"])]
+    lines += ["", *_links(doc["links"]), *_scrub(doc.get("scrub"))]
     for p in doc["problems"]:
         lines += [
             paint(f"! {p['code']}", "red") + f": {clean(p['message'])} (since {p['since']})",
             f"  remedy: {clean(p['remedy'])}",
         ]
     return lines
+
+
+def _scrub(doc: Mapping[str, Any] | None) -> list[str]:
+    """How far the reading again of all copies is; an older daemon tells nothing of it."""
+    if doc is None:
+        return []
+    if doc["state"] == "off":
+        return ["scrub: off"]
+    by = f", all of them by {doc['whole_by']}" if doc["due_copies"] and doc["whole_by"] else ""
+    found = ", ".join(f"{n} {fate}" for fate, n in doc["damage"].items() if n and fate != "over")
+    far = f"{doc['share']:.0%} of {doc['copies']} copies read within {doc['cycle_days']:g} days"
+    return [f"scrub: {far}{by}; {found or 'nothing wrong'} ({clean(doc['why']) or 'reading'})"]
 
 
 _COUNTS: Final = ("waiting", "ready", "running", "failed", "held", "done", "skipped")

@@ -59,7 +59,7 @@ _UNREADABLE: Final = (
     "{n} copies could not be read: {files}. That says nothing of their bytes yet; they are tried again, and nothing is"
     " deleted on their word meanwhile"
 )
-_HEALED: Final = "{n} copies had rotted, and none of these photos is lost: {files}. The bad files were kept where they are"
+_HEALED: Final = "{n} copies had rotted, and no photo is lost by it: {files}. The bad files were kept where they are"
 
 
 def _of(damages: Sequence[Damage], fate: Fate) -> list[Damage]:

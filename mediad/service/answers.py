@@ -10,6 +10,7 @@ from typing_extensions import (  # pydantic makes the OpenAPI schemas from these
     TypedDict,
 )
 
+from mediad.service.care_answers import ScrubDoc
 from mediad.service.cloud_answers import CloudAssetDoc
 
 Doc: TypeAlias = dict[str, Any]
@@ -75,6 +76,7 @@ class StatusDoc(TypedDict):
     bytes: BytesDoc
     links: dict[str, LinkDoc]
     problems: list[ProblemDoc]
+    scrub: ScrubDoc
     run: int | None  # the run order that is being carried out
     root: str
 
@@ -252,12 +254,3 @@ class FindingDoc(TypedDict):
 class DoctorDoc(TypedDict):
     ok: bool
     findings: list[FindingDoc]
-
-
-class VerifyDoc(TypedDict):
-    ok: bool
-    checked: int
-    bytes: int
-    differing: list[Doc]
-    missing: list[Doc]
-    unreadable: list[Doc]

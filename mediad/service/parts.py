@@ -11,6 +11,7 @@ from mediad.journal import Journal
 from mediad.policy.problems import Problems
 from mediad.ports import Ports, SignInDoor
 from mediad.service.answers import FindingDoc
+from mediad.watchers.scrub import Stands
 
 
 class Orders(Protocol):
@@ -22,6 +23,10 @@ class Orders(Protocol):
 
     async def reload(self) -> Sequence[Fault]:
         """Read the configuration anew. Faults: what is wrong with it; the old one is still in force."""
+        ...
+
+    def scrub(self) -> Stands:
+        """How the scrub stands."""
         ...
 
     async def check_host(self) -> Sequence[FindingDoc]:

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from mediad.errors import MediadError, Refused
 from mediad.journal import BY_HAND, Committed, Condition, Listed, Mark, Step
-from mediad.model import AssetId, Evidence, Site
+from mediad.model import AssetId, Evidence
 from mediad.policy.problems import STALLED
 from mediad.service import logs
 from mediad.service.answers import (
@@ -26,14 +26,14 @@ from mediad.service.answers import (
     StageDoc,
     StatusDoc,
     StoryDoc,
-    VerifyDoc,
 )  # fmt: skip
+from mediad.service.care import Care
 from mediad.service.cloud_answers import UndeletedDoc, WhyNotDoc
 from mediad.service.cloud_why_not import why_not_delete
 from mediad.service.desk import Desk
 from mediad.service.doctor import finding, host_findings
 from mediad.service.icloud import CloudDesk
-from mediad.service.keeping import SITES, Keeping
+from mediad.service.keeping import Keeping
 from mediad.service.parts import Parts
 from mediad.service.phone import SUBJECTS, PhoneDesk
 from mediad.service.picture import assets_doc, link_docs, problem_docs, stage_docs
@@ -60,6 +60,7 @@ class Service:
         self._runs = Runs(parts)
         self._waiting = Waiting(parts)
         self.keeping = Keeping(parts)
+        self.care = Care(parts)
         self.phone = PhoneDesk(parts)
         self.icloud = CloudDesk(parts)
         self.selftest = SelfTests(parts, self.phone)
@@ -110,6 +111,7 @@ class Service:
                 self._parts.ports().cloud.sign_in(),
             ),
             "problems": problem_docs(self._parts.problems),
+            "scrub": await self.care.scrub(),
             "run": self._runs.current,
             "root": str(settings.root),
         }
@@ -335,15 +337,6 @@ class Service:
 
     async def rescan(self) -> int:
         return await self._parts.orders.rescan()
-
-    async def verify(self, site: str | None, percent: float) -> VerifyDoc:
-        if site is not None and site not in {s.value for s in SITES}:
-            raise Refused(
-                f"there are no copies to read again at {site!r}",
-                code="verify.site",
-                remedy=f"one of: {', '.join(s.value for s in SITES)}",
-            )
-        return await self.keeping.verify([Site(site)] if site else SITES, percent)
 
     def incoming(self) -> Doc:
         """Where `mediactl add` puts files, and how much room stays free there."""

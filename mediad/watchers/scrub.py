@@ -7,7 +7,7 @@ away. A kill loses at most the lot in hand: what was read, and what it cost of t
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import structlog
@@ -26,9 +26,19 @@ log = structlog.get_logger()
 SUBJECT: Final = "scrub"
 IDLE_S: Final = 60.0  # nothing is due, or it may not read: looked at again so often
 BUSY_S: Final = 5.0
+SHORTEST_S: Final = 0.5
 COUNT_S: Final = 600.0  # between two countings of all copies
 SLOWEST: Final = 1 << 20  # bytes a second: a site slower than this hangs
 PATIENCE_S: Final = 100.0
+
+
+class Stands(NamedTuple):
+    """How the scrub stands, for those who show it."""
+
+    is_reading: bool
+    why: str  # why it does not read just now; "" while it does
+    progress: Progress | None  # as it was last counted
+    day: int  # whose budget is being spent
 
 
 class Scrub:
@@ -43,9 +53,7 @@ class Scrub:
         self._counted_at: float | None = None
         self._last_wrong = 0
         self.patience_s = PATIENCE_S  # how long the lot in hand may take
-        self.is_reading = False
-        self.why = "it has not begun yet"  # why it does not read just now; "" while it does
-        self.progress: Progress | None = None  # as it was last counted
+        self.stands = Stands(is_reading=False, why="it has not begun yet", progress=None, day=0)
 
     async def run(self, clock: Clock) -> None:
         """For ever. `clock` is its heart: it says before every lot how long that may take."""
@@ -59,6 +67,7 @@ class Scrub:
         now = clock.now()
         local = now + _offset_ms(now)
         spent = await self._journal.scrub_day(scrub.day_of(rules, local))
+        self.stands = self.stands._replace(day=spent.day)
         may = scrub.turn(rules, local, spent)
         if not may.may_read:
             return self._rests(may.why, min(may.wait_ms / 1000, IDLE_S))
@@ -67,13 +76,17 @@ class Scrub:
         sites = [site for site in SITES if self._problems.about(site) is None]
         due = await self._journal.stale_copies(now - rules.cycle_ms, sites, now, scrub.LOT_FILES)
         lot = scrub.lot_of(due, rules, spent)
-        if not lot:
-            why = "the bytes of today are spent (scrub.bytes_per_day)" if due else ""
-            return self._rests(why or "every copy has been read within its cycle", IDLE_S)
-        return await self._read(lot, spent.day, clock)
+        if lot:
+            return await self._read(lot, spent.day, clock)
+        if due:
+            return self._rests("the bytes of today are spent (scrub.bytes_per_day)", IDLE_S)
+        oldest = await self._journal.stale_copies(now, sites, now, 1)
+        due_s = (oldest[0].read_at + rules.cycle_ms - now) / 1000 if oldest else IDLE_S
+        nap = min(max(due_s, SHORTEST_S), IDLE_S)
+        return self._rests("every copy has been read within its cycle", nap)
 
     async def _read(self, lot: list[Stored], day: int, clock: Clock) -> float:
-        self.why, self.is_reading = "", True
+        self.stands = self.stands._replace(is_reading=True, why="")
         self.patience_s = PATIENCE_S + sum(s.size for s in lot) / SLOWEST
         await clock.sleep(0)  # the heart hears how long this may take
         began = clock.monotonic()
@@ -81,7 +94,7 @@ class Scrub:
             with anyio.move_on_after(self.patience_s) as patience:
                 readings = await self._reader.read(lot, self._ports())
         finally:
-            self.is_reading = False
+            self.stands = self.stands._replace(is_reading=False)
         if patience.cancelled_caught:
             return self._rests(f"{lot[0].place.site} does not answer", IDLE_S)
         read = [r for r in readings if r.what is not None]
@@ -99,7 +112,7 @@ class Scrub:
         return 0.0
 
     def _rests(self, why: str, seconds: float) -> float:
-        self.why = why
+        self.stands = self.stands._replace(why=why)
         return seconds
 
     async def _look_after(self, rules: Rules, clock: Clock) -> None:
@@ -108,7 +121,8 @@ class Scrub:
         if last is None or clock.monotonic() - last >= COUNT_S:
             self._counted_at = clock.monotonic()
             before = clock.now() - rules.cycle_ms
-            self.progress = await self._journal.scrub_progress(before, SITES)
+            progress = await self._journal.scrub_progress(before, SITES)
+            self.stands = self.stands._replace(progress=progress)
             await self._tell(rules, clock.now())
         elif self._last_wrong:
             await self._tell(rules, clock.now())
@@ -118,10 +132,9 @@ class Scrub:
             log.info("copy.healed", key=key)
         open_ = await self._journal.open_damage()
         self._last_wrong = len(open_)
-        behind = self.progress is not None and scrub.is_behind(self.progress, rules, now)
-        told = problems_of(
-            open_, await self._journal.latest_damage(), now, self.progress if behind else None
-        )
+        far = self.stands.progress
+        behind = far if far is not None and scrub.is_behind(far, rules, now) else None
+        told = problems_of(open_, await self._journal.latest_damage(), now, behind)
         codes = {p.code for p in told}
         for known in self._problems.now():
             if known.subject == SUBJECT and known.code not in codes:

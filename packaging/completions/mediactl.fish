@@ -50,8 +50,8 @@ function _shtab_mediactl_using
   test "$_shtab_mediactl_cmdpath" = "$argv"
 end
 
-set -g _shtab_mediactl_commands status list explain wait add recover retry skip pause resume run errors runs batches syncthing google 'google confirm' 'google import' icloud 'icloud login' 'icloud code' 'icloud undelete' 'icloud sms' 'icloud key' 'icloud status' 'icloud logout' 'icloud completeness' why-not selftest verify config 'config show' 'config check' 'config set' 'config setup' doctor diag backup restore reload logs nas 'nas init' audit 'audit verify' version
-set -g _shtab_mediactl_opts_with_value --archive --before --config --from --level --limit --lines --root --sample --since --site --socket --stage --stages --state --timeout --to --who --why
+set -g _shtab_mediactl_commands status list explain wait add recover retry skip pause resume run errors runs batches syncthing google 'google confirm' 'google import' icloud 'icloud login' 'icloud code' 'icloud undelete' 'icloud sms' 'icloud key' 'icloud status' 'icloud logout' 'icloud completeness' why-not selftest verify export config 'config show' 'config check' 'config set' 'config setup' doctor diag backup restore reload logs nas 'nas init' audit 'audit verify' version
+set -g _shtab_mediactl_opts_with_value --archive --before --config --format --from --level --limit --lines --root --sample --since --site --socket --stage --stages --state --timeout --to --who --why
 
 complete -c mediactl -e
 complete -c mediactl -f
@@ -66,7 +66,7 @@ complete -c mediactl -n '_shtab_mediactl_using status' -l watch -d 'stay, and sh
 complete -c mediactl -n '_shtab_mediactl_using status' -l json -d 'one JSON document'
 complete -c mediactl -n '_shtab_mediactl_using; and test $_shtab_mediactl_npos -eq 0' -a list -d 'assets, a line each'
 complete -c mediactl -n '_shtab_mediactl_using list' -s h -l help -d 'show this help message and exit'
-complete -c mediactl -n '_shtab_mediactl_using list' -l stage -xka "download settle hash batch place verify release archive compress sort upload mark delete clean" -d 'only those that stand before this stage'
+complete -c mediactl -n '_shtab_mediactl_using list' -l stage -xka "download settle hash batch place verify release archive compress sort upload mark delete clean restore" -d 'only those that stand before this stage'
 complete -c mediactl -n '_shtab_mediactl_using list' -l state -x -d 'active, completed, failed, held, duplicate, quarantined, or archive.due …'
 complete -c mediactl -n '_shtab_mediactl_using list' -l since -x -d 'first seen at or after this time: 2026-01-15, 2026-01-15T14:30:00Z'
 complete -c mediactl -n '_shtab_mediactl_using list' -l limit -x -d 'at most so many'
@@ -94,17 +94,17 @@ complete -c mediactl -n '_shtab_mediactl_using retry' -l all-held -d 'everything
 complete -c mediactl -n '_shtab_mediactl_using retry' -l json -d 'one JSON document'
 complete -c mediactl -n '_shtab_mediactl_using; and test $_shtab_mediactl_npos -eq 0' -a skip -d 'pass a stage by hand'
 complete -c mediactl -n '_shtab_mediactl_using skip' -s h -l help -d 'show this help message and exit'
-complete -c mediactl -n '_shtab_mediactl_using skip' -l stage -xka "download settle hash batch place verify release archive compress sort upload mark delete clean" -d 'the stage to pass'
+complete -c mediactl -n '_shtab_mediactl_using skip' -l stage -xka "download settle hash batch place verify release archive compress sort upload mark delete clean restore" -d 'the stage to pass'
 complete -c mediactl -n '_shtab_mediactl_using skip' -l why -x -d 'kept in the history'
 complete -c mediactl -n '_shtab_mediactl_using skip' -l json -d 'one JSON document'
 complete -c mediactl -n '_shtab_mediactl_using; and test $_shtab_mediactl_npos -eq 0' -a pause -d 'start nothing new'
 complete -c mediactl -n '_shtab_mediactl_using pause' -s h -l help -d 'show this help message and exit'
 complete -c mediactl -n '_shtab_mediactl_using pause' -l json -d 'one JSON document'
-complete -c mediactl -n '_shtab_mediactl_using pause; and test $_shtab_mediactl_npos -eq 0' -ka "download settle hash batch place verify release archive compress sort upload mark delete clean" -d 'left out: all of them'
+complete -c mediactl -n '_shtab_mediactl_using pause; and test $_shtab_mediactl_npos -eq 0' -ka "download settle hash batch place verify release archive compress sort upload mark delete clean restore" -d 'left out: all of them'
 complete -c mediactl -n '_shtab_mediactl_using; and test $_shtab_mediactl_npos -eq 0' -a resume -d 'work again'
 complete -c mediactl -n '_shtab_mediactl_using resume' -s h -l help -d 'show this help message and exit'
 complete -c mediactl -n '_shtab_mediactl_using resume' -l json -d 'one JSON document'
-complete -c mediactl -n '_shtab_mediactl_using resume; and test $_shtab_mediactl_npos -eq 0' -ka "download settle hash batch place verify release archive compress sort upload mark delete clean" -d 'left out: all of them'
+complete -c mediactl -n '_shtab_mediactl_using resume; and test $_shtab_mediactl_npos -eq 0' -ka "download settle hash batch place verify release archive compress sort upload mark delete clean restore" -d 'left out: all of them'
 complete -c mediactl -n '_shtab_mediactl_using; and test $_shtab_mediactl_npos -eq 0' -a run -d 'look for arrivals and work now'
 complete -c mediactl -n '_shtab_mediactl_using run' -s h -l help -d 'show this help message and exit'
 complete -c mediactl -n '_shtab_mediactl_using run' -l stages -x -d 'only these, paused or not'
@@ -182,9 +182,15 @@ complete -c mediactl -n '_shtab_mediactl_using selftest' -l probe -d 'ask the ph
 complete -c mediactl -n '_shtab_mediactl_using selftest' -l json -d 'one JSON document'
 complete -c mediactl -n '_shtab_mediactl_using; and test $_shtab_mediactl_npos -eq 0' -a verify -d 'read copies again and compare'
 complete -c mediactl -n '_shtab_mediactl_using verify' -s h -l help -d 'show this help message and exit'
-complete -c mediactl -n '_shtab_mediactl_using verify' -l site -xka "archive library spool duplicates" -d 'archive, library, spool or duplicates; left out: all'
+complete -c mediactl -n '_shtab_mediactl_using verify' -l site -xka "archive library spool duplicates" -d 'archive, library, spool, duplicates or quarantine; left out: all'
 complete -c mediactl -n '_shtab_mediactl_using verify' -l sample -x -d 'so many per cent of the copies'
 complete -c mediactl -n '_shtab_mediactl_using verify' -l json -d 'one JSON document'
+complete -c mediactl -n '_shtab_mediactl_using; and test $_shtab_mediactl_npos -eq 0' -a export -d 'a manifest that sha256sum or b3sum checks without mediad'
+complete -c mediactl -n '_shtab_mediactl_using export' -s h -l help -d 'show this help message and exit'
+complete -c mediactl -n '_shtab_mediactl_using export' -l format -xka "sha256 b3" -d 'sha256 reads every file; b3 comes straight from the journal'
+complete -c mediactl -n '_shtab_mediactl_using export' -l site -xka "archive library spool duplicates" -d site
+complete -c mediactl -n '_shtab_mediactl_using export' -l json -d 'one JSON document'
+complete -c mediactl -n '_shtab_mediactl_using export; and test $_shtab_mediactl_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a new file; left out: standard output'
 complete -c mediactl -n '_shtab_mediactl_using; and test $_shtab_mediactl_npos -eq 0' -a config -d 'the configuration'
 complete -c mediactl -n '_shtab_mediactl_using config' -s h -l help -d 'show this help message and exit'
 complete -c mediactl -n '_shtab_mediactl_using config' -l json -d 'one JSON document'
@@ -199,7 +205,7 @@ complete -c mediactl -n '_shtab_mediactl_using config check; and test $_shtab_me
 complete -c mediactl -n '_shtab_mediactl_using config; and test $_shtab_mediactl_npos -eq 0' -a set -d 'change one value in the file and take it into force'
 complete -c mediactl -n '_shtab_mediactl_using config set' -s h -l help -d 'show this help message and exit'
 complete -c mediactl -n '_shtab_mediactl_using config set' -l json -d 'one JSON document'
-complete -c mediactl -n '_shtab_mediactl_using config set; and test $_shtab_mediactl_npos -eq 0' -ka "archive.enabled archive.template clean.after_hours clean.enabled compress.enabled compress.min_saving compress.photo.encoder compress.photo.heavy_quality compress.photo.light_quality compress.photo.medium_quality compress.video.codec compress.video.heavy_crf compress.video.light_crf compress.video.medium_crf dedup.enabled dedup.keep_days delete.cooloff_days delete.enabled delete.keep_favourites delete.min_age_days delete.mode delete.per_day delete.percent_per_day folders.bridge folders.duplicates folders.icloud_delete folders.incoming folders.library folders.nas_archive folders.pixel_sync folders.processing folders.quarantine folders.state folders.step_names icloud.album icloud.albums icloud.at_once icloud.days icloud.days_by icloud.domain icloud.enabled icloud.favourites_only icloud.gateway icloud.hidden icloud.password icloud.password_command icloud.password_file icloud.poll_minutes icloud.username icloud.zones ingest.group_seconds ingest.max_megapixels ingest.polling ingest.rescan_minutes ingest.settle_seconds journal.backup_hours journal.backup_keep log.file log.file_bytes log.format log.level metrics.enabled mirror.dsn mirror.dsn_file notify.urls notify.urls_file phone.allow_parallel phone.batch_by phone.batch_bytes phone.batch_files phone.batch_wait_seconds phone.enabled phone.patience_hours phone.release phone.send pools.copy pools.hash pools.photo pools.video root safety.armed safety.min_copies safety.reserve scrub.begin_hour scrub.bytes_per_day scrub.cycle_days scrub.enabled scrub.end_hour scrub.minutes_per_day shutdown_seconds sort.enabled sort.template syncthing.api_key syncthing.api_key_file syncthing.ca_file syncthing.device_id syncthing.folder_id syncthing.phone_api_key syncthing.phone_api_key_file syncthing.phone_ca_file syncthing.phone_url syncthing.sweep_seconds syncthing.timeout_seconds syncthing.url upload.enabled web.listen web.token web.token_file workflow.halt_on_error workflow.joins workflow.preset workflow.retries workflow.retry_longest_minutes workflow.retry_seconds" -d KEY
+complete -c mediactl -n '_shtab_mediactl_using config set; and test $_shtab_mediactl_npos -eq 0' -ka "archive.enabled archive.template clean.after_hours clean.enabled compress.enabled compress.min_saving compress.photo.encoder compress.photo.heavy_quality compress.photo.light_quality compress.photo.medium_quality compress.video.codec compress.video.dolby_vision compress.video.hardware compress.video.heavy_crf compress.video.heavy_target compress.video.light_crf compress.video.light_target compress.video.medium_crf compress.video.medium_target compress.video.search_minutes compress.video.target_metric dedup.enabled dedup.keep_days delete.cooloff_days delete.enabled delete.keep_favourites delete.min_age_days delete.mode delete.per_day delete.percent_per_day folders.bridge folders.duplicates folders.icloud_delete folders.incoming folders.library folders.nas_archive folders.pixel_sync folders.processing folders.quarantine folders.state folders.step_names icloud.album icloud.albums icloud.at_once icloud.days icloud.days_by icloud.domain icloud.enabled icloud.favourites_only icloud.gateway icloud.hidden icloud.password icloud.password_command icloud.password_file icloud.poll_minutes icloud.username icloud.zones ingest.group_seconds ingest.max_megapixels ingest.polling ingest.rescan_minutes ingest.settle_seconds journal.backup_hours journal.backup_keep log.file log.file_bytes log.format log.level metrics.enabled mirror.dsn mirror.dsn_file notify.urls notify.urls_file phone.allow_parallel phone.batch_by phone.batch_bytes phone.batch_files phone.batch_wait_seconds phone.enabled phone.patience_hours phone.release phone.send pools.copy pools.hash pools.photo pools.video root safety.armed safety.min_copies safety.reserve scrub.begin_hour scrub.bytes_per_day scrub.cycle_days scrub.enabled scrub.end_hour scrub.minutes_per_day shutdown_seconds sort.enabled sort.template syncthing.api_key syncthing.api_key_file syncthing.ca_file syncthing.device_id syncthing.folder_id syncthing.phone_api_key syncthing.phone_api_key_file syncthing.phone_ca_file syncthing.phone_url syncthing.sweep_seconds syncthing.timeout_seconds syncthing.url upload.enabled web.listen web.token web.token_file workflow.halt_on_error workflow.joins workflow.preset workflow.retries workflow.retry_longest_minutes workflow.retry_seconds" -d KEY
 complete -c mediactl -n '_shtab_mediactl_using config; and test $_shtab_mediactl_npos -eq 0' -a setup -d 'write a first file (needs no daemon)'
 complete -c mediactl -n '_shtab_mediactl_using config setup' -s h -l help -d 'show this help message and exit'
 complete -c mediactl -n '_shtab_mediactl_using config setup' -l archive -xka "(__fish_complete_directories)" -d 'where the NAS is mounted'

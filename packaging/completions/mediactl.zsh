@@ -19,6 +19,7 @@ _shtab_mediactl_commands() {
     doctor:'check everything that a run needs'
     errors:'what went wrong, grouped by code'
     explain:'one asset'"'"'s whole story'
+    export:'a manifest that sha256sum or b3sum checks without mediad'
     google:'what Google Photos is known to have'
     icloud:'sign in to iCloud, how it stands, and what is missing'
     list:'assets, a line each'
@@ -167,7 +168,7 @@ _shtab_mediactl_config_check_defaults_added=0
 _shtab_mediactl_config_set_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[one JSON document]"
-  ":KEY:(archive.enabled archive.template clean.after_hours clean.enabled compress.enabled compress.min_saving compress.photo.encoder compress.photo.heavy_quality compress.photo.light_quality compress.photo.medium_quality compress.video.codec compress.video.heavy_crf compress.video.light_crf compress.video.medium_crf dedup.enabled dedup.keep_days delete.cooloff_days delete.enabled delete.keep_favourites delete.min_age_days delete.mode delete.per_day delete.percent_per_day folders.bridge folders.duplicates folders.icloud_delete folders.incoming folders.library folders.nas_archive folders.pixel_sync folders.processing folders.quarantine folders.state folders.step_names icloud.album icloud.albums icloud.at_once icloud.days icloud.days_by icloud.domain icloud.enabled icloud.favourites_only icloud.gateway icloud.hidden icloud.password icloud.password_command icloud.password_file icloud.poll_minutes icloud.username icloud.zones ingest.group_seconds ingest.max_megapixels ingest.polling ingest.rescan_minutes ingest.settle_seconds journal.backup_hours journal.backup_keep log.file log.file_bytes log.format log.level metrics.enabled mirror.dsn mirror.dsn_file notify.urls notify.urls_file phone.allow_parallel phone.batch_by phone.batch_bytes phone.batch_files phone.batch_wait_seconds phone.enabled phone.patience_hours phone.release phone.send pools.copy pools.hash pools.photo pools.video root safety.armed safety.min_copies safety.reserve scrub.begin_hour scrub.bytes_per_day scrub.cycle_days scrub.enabled scrub.end_hour scrub.minutes_per_day shutdown_seconds sort.enabled sort.template syncthing.api_key syncthing.api_key_file syncthing.ca_file syncthing.device_id syncthing.folder_id syncthing.phone_api_key syncthing.phone_api_key_file syncthing.phone_ca_file syncthing.phone_url syncthing.sweep_seconds syncthing.timeout_seconds syncthing.url upload.enabled web.listen web.token web.token_file workflow.halt_on_error workflow.joins workflow.preset workflow.retries workflow.retry_longest_minutes workflow.retry_seconds)"
+  ":KEY:(archive.enabled archive.template clean.after_hours clean.enabled compress.enabled compress.min_saving compress.photo.encoder compress.photo.heavy_quality compress.photo.light_quality compress.photo.medium_quality compress.video.codec compress.video.dolby_vision compress.video.hardware compress.video.heavy_crf compress.video.heavy_target compress.video.light_crf compress.video.light_target compress.video.medium_crf compress.video.medium_target compress.video.search_minutes compress.video.target_metric dedup.enabled dedup.keep_days delete.cooloff_days delete.enabled delete.keep_favourites delete.min_age_days delete.mode delete.per_day delete.percent_per_day folders.bridge folders.duplicates folders.icloud_delete folders.incoming folders.library folders.nas_archive folders.pixel_sync folders.processing folders.quarantine folders.state folders.step_names icloud.album icloud.albums icloud.at_once icloud.days icloud.days_by icloud.domain icloud.enabled icloud.favourites_only icloud.gateway icloud.hidden icloud.password icloud.password_command icloud.password_file icloud.poll_minutes icloud.username icloud.zones ingest.group_seconds ingest.max_megapixels ingest.polling ingest.rescan_minutes ingest.settle_seconds journal.backup_hours journal.backup_keep log.file log.file_bytes log.format log.level metrics.enabled mirror.dsn mirror.dsn_file notify.urls notify.urls_file phone.allow_parallel phone.batch_by phone.batch_bytes phone.batch_files phone.batch_wait_seconds phone.enabled phone.patience_hours phone.release phone.send pools.copy pools.hash pools.photo pools.video root safety.armed safety.min_copies safety.reserve scrub.begin_hour scrub.bytes_per_day scrub.cycle_days scrub.enabled scrub.end_hour scrub.minutes_per_day shutdown_seconds sort.enabled sort.template syncthing.api_key syncthing.api_key_file syncthing.ca_file syncthing.device_id syncthing.folder_id syncthing.phone_api_key syncthing.phone_api_key_file syncthing.phone_ca_file syncthing.phone_url syncthing.sweep_seconds syncthing.timeout_seconds syncthing.url upload.enabled web.listen web.token web.token_file workflow.halt_on_error workflow.joins workflow.preset workflow.retries workflow.retry_longest_minutes workflow.retry_seconds)"
   ":- reads it from standard input, as a secret must be:"
 )
 
@@ -230,6 +231,17 @@ _shtab_mediactl_explain_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_mediactl_explain_defaults_added=0
+
+_shtab_mediactl_export_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--format[sha256 reads every file\; b3 comes straight from the journal]:format:(sha256 b3)"
+  "--site[site]:site:(archive library spool duplicates)"
+  "--json[one JSON document]"
+  ":a new file\; left out\: standard output:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_export_defaults_added=0
 
 _shtab_mediactl_google_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -336,7 +348,7 @@ _shtab_mediactl_icloud_undelete_defaults_added=0
 
 _shtab_mediactl_list_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--stage[only those that stand before this stage]:S:(download settle hash batch place verify release archive compress sort upload mark delete clean)"
+  "--stage[only those that stand before this stage]:S:(download settle hash batch place verify release archive compress sort upload mark delete clean restore)"
   "--state[active, completed, failed, held, duplicate, quarantined, or archive.due \…]:X:"
   "--since[first seen at or after this time\: 2026-01-15, 2026-01-15T14\:30\:00Z]:T:"
   "--limit[at most so many]:N:"
@@ -378,7 +390,7 @@ _shtab_mediactl_nas_init_defaults_added=0
 _shtab_mediactl_pause_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[one JSON document]"
-  ":left out\: all of them:(download settle hash batch place verify release archive compress sort upload mark delete clean)"
+  ":left out\: all of them:(download settle hash batch place verify release archive compress sort upload mark delete clean restore)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -415,7 +427,7 @@ _shtab_mediactl_restore_defaults_added=0
 _shtab_mediactl_resume_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--json[one JSON document]"
-  ":left out\: all of them:(download settle hash batch place verify release archive compress sort upload mark delete clean)"
+  ":left out\: all of them:(download settle hash batch place verify release archive compress sort upload mark delete clean restore)"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -465,7 +477,7 @@ _shtab_mediactl_selftest_defaults_added=0
 
 _shtab_mediactl_skip_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--stage[the stage to pass]:S:(download settle hash batch place verify release archive compress sort upload mark delete clean)"
+  "--stage[the stage to pass]:S:(download settle hash batch place verify release archive compress sort upload mark delete clean restore)"
   "--why[kept in the history]:TEXT:"
   "--json[one JSON document]"
   ":ID:"
@@ -496,7 +508,7 @@ _shtab_mediactl_syncthing_defaults_added=0
 
 _shtab_mediactl_verify_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
-  "--site[archive, library, spool or duplicates\; left out\: all]:S:(archive library spool duplicates)"
+  "--site[archive, library, spool, duplicates or quarantine\; left out\: all]:S:(archive library spool duplicates)"
   "--sample[so many per cent of the copies]:N%:"
   "--json[one JSON document]"
 )
@@ -561,6 +573,7 @@ _shtab_mediactl() {
         doctor) _arguments -C -s $_shtab_mediactl_doctor_options ;;
         errors) _arguments -C -s $_shtab_mediactl_errors_options ;;
         explain) _arguments -C -s $_shtab_mediactl_explain_options ;;
+        export) _arguments -C -s $_shtab_mediactl_export_options ;;
         google) _shtab_mediactl_google ;;
         icloud) _shtab_mediactl_icloud ;;
         list) _arguments -C -s $_shtab_mediactl_list_options ;;

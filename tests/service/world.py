@@ -24,6 +24,7 @@ from mediad.testing.clock import StoppedClock
 from mediad.testing.cloud import MemoryCloud
 from mediad.testing.files import MemoryFiles
 from mediad.testing.phone import MemoryPhone
+from mediad.watchers.scrub import Stands
 from tests.service.scripted_door import ScriptedDoor
 
 HELD = "held"  # a file of this name is held by the archive stage
@@ -114,6 +115,7 @@ class World:
         if self.settings.icloud.enabled:
             self.door = ScriptedDoor(self.cloud)
         self.problems = Problems()
+        self.stands = Stands(is_reading=False, why="the test reads", progress=None, day=0)
         self.engine = Engine(self.journal, cast("Any", STAGES), self.ports, self.problems)
         parts = Parts(
             self.journal,
@@ -158,6 +160,9 @@ class World:
             await self.clock.sleep(0.1)
 
     # service.Orders
+
+    def scrub(self) -> Stands:
+        return self.stands
 
     async def check_host(self) -> Sequence[FindingDoc]:
         return ()

@@ -94,7 +94,7 @@ async def test_while_the_pipeline_works_it_waits(tmp_path: Path) -> None:
         w.clock.advance(MONTH_S)
         w.engine._desks["archive"].busy.add(AssetId(99))
         assert await w.scrub.turn(w.clock) > 0
-        assert (w.files.reread_bytes, w.scrub.why) == (0, "the pipeline is at work")
+        assert (w.files.reread_bytes, w.scrub.stands.why) == (0, "the pipeline is at work")
         w.engine._desks["archive"].busy.clear()
         await w.scrubbed()
         assert w.files.reread_bytes == 300
@@ -106,7 +106,7 @@ async def test_switched_off_it_reads_nothing_and_says_so(tmp_path: Path) -> None
         w.clock.advance(MONTH_S)
         await w.scrubbed()
         assert w.files.reread_bytes == 0
-        assert "scrub.enabled" in w.scrub.why
+        assert "scrub.enabled" in w.scrub.stands.why
 
 
 async def test_who_has_too_little_time_says_so(tmp_path: Path) -> None:
