@@ -11,12 +11,15 @@ from mediad.errors import Bug, MediadError, NeedsOperator, Retryable
 MEDIA_TYPE: Final = "application/problem+json"
 
 _STATUS: Final[Mapping[str, int]] = {
+    "asset.not_yet": 404,
     "asset.unknown": 404,
+    "audit.head": 422,
     "batch.unknown": 404,
     "stage.unknown": 404,
     "state.unknown": 422,
     "config.changed": 412,
     "config.invalid": 422,
+    "dates.invalid": 422,
     "verify.site": 422,
     "export.form": 422,
     "google.list": 422,

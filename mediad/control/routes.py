@@ -8,6 +8,7 @@ from typing import Final
 from mediad.config.schema import toml_text
 from mediad.control.care_routes import CARE_ROUTES
 from mediad.control.cloud_routes import CLOUD_ROUTES
+from mediad.control.person_routes import PERSON_ROUTES
 from mediad.control.phone_routes import PHONE_ROUTES
 from mediad.control.table import Ask, BadRequest, Field, Reply, Route
 from mediad.model import AssetId
@@ -25,14 +26,14 @@ async def assets(service: Service, ask: Ask) -> Reply:
     page = await service.assets(
         stage=ask.query.get("stage", ""),
         state=ask.query.get("state", ""),
-        since=_since(ask.query.get("since")),
+        since=moment(ask.query.get("since")),
         cursor=ask.query.get("cursor"),
         limit=ask.query.get("limit", PAGE),
     )
     return Reply(page)
 
 
-def _since(text: str | None) -> int | None:
+def moment(text: str | None, name: str = "since") -> int | None:
     """An ISO date or time (without an offset: this machine's own), or UTC milliseconds."""
     if text is None:
         return None
@@ -42,7 +43,7 @@ def _since(text: str | None) -> int | None:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError):
         raise BadRequest(
-            f"since={text!r} is no time", remedy="write it as 2026-01-15 or 2026-01-15T14:30:00Z"
+            f"{name}={text!r} is no time", remedy="write it as 2026-01-15 or 2026-01-15T14:30:00Z"
         ) from None
 
 
@@ -51,6 +52,9 @@ def _id(ask: Ask) -> AssetId:
 
 
 async def asset(service: Service, ask: Ask) -> Reply:
+    at = moment(ask.query.get("as_of"), "as_of")
+    if at is not None:
+        return Reply(await service.person.as_of(str(_id(ask)), at))
     return Reply(await service.asset(_id(ask)))
 
 
@@ -61,12 +65,18 @@ async def history(service: Service, ask: Ask) -> Reply:
 async def explain(service: Service, ask: Ask) -> Reply:
     if "what" not in ask.query:
         raise BadRequest("'what' is missing: an id, a path, a hash or a name")
-    return Reply(await service.explain(ask.query["what"]))
+    return Reply(await _story(service, ask.query["what"], ask.query.get("as_of")))
 
 
 async def explain_body(service: Service, ask: Ask) -> Reply:
     """For names that no address can carry: bytes that are no UTF-8."""
-    return Reply(await service.explain(ask.body["what"]))
+    return Reply(await _story(service, ask.body["what"], ask.body.get("as_of")))
+
+
+async def _story(service: Service, what: str, as_of: str | None) -> StoryDoc:
+    """`as_of`: as it was known then, from the history alone."""
+    at = moment(as_of, "as_of")
+    return await (service.explain(what) if at is None else service.person.as_of(what, at))
 
 
 async def retry_one(service: Service, ask: Ask) -> Reply:
@@ -172,10 +182,6 @@ async def backup(service: Service, ask: Ask) -> Reply:
     return Reply({"path": str(await service.keeping.backup(Path(target) if target else None))})
 
 
-async def audit(service: Service, _: Ask) -> Reply:
-    return Reply(await service.keeping.audit())
-
-
 async def reload(service: Service, _: Ask) -> Reply:
     faults = await service.reload()
     return Reply({"ok": not faults, "faults": faults})
@@ -212,6 +218,7 @@ async def readyz(service: Service, _: Ask) -> Reply:
 
 
 _LIMIT = Field("limit", "integer", "at most so many", least=1)
+_AS_OF = Field("as_of", "string", "as it was known at this time, from the history alone")
 _STAGES = Field("stages", "array", "names of stages; left out: all")
 
 ROUTES: Final = (
@@ -222,7 +229,8 @@ ROUTES: Final = (
         Field("since", "string", "first seen at or after this time"),
         Field("cursor", "integer", "where the last page ended", least=1), _LIMIT,
     )),
-    Route("GET", r"/assets/{id:\d{1,18}}", asset, "One asset", AssetDoc),
+    Route("GET", r"/assets/{id:\d{1,18}}", asset, "One asset, now or as it was known at a time", AssetDoc,
+          query=(_AS_OF,)),
     Route("GET", r"/assets/{id:\d{1,18}}/history", history, "Every transition of one asset",
           query=(Field("after", "integer", "only rows after this seq", least=0),)),
     Route("POST", r"/assets/{id:\d{1,18}}/retry", retry_one, "Try its failed and held lanes again"),
@@ -231,9 +239,9 @@ ROUTES: Final = (
         Field("why", "string", "kept in the history", is_required=True),
     )),
     Route("GET", "/explain", explain, "One asset's whole story, and what is next", StoryDoc,
-          query=(Field("what", "string", "an id, a path, a hash or a name"),)),
+          query=(Field("what", "string", "an id, a path, a hash or a name"), _AS_OF)),
     Route("POST", "/explain", explain_body, "The same, for names that no address can carry", StoryDoc,
-          body=(Field("what", "string", "an id, a path, a hash or a name", is_required=True),)),
+          body=(Field("what", "string", "an id, a path, a hash or a name", is_required=True), _AS_OF)),
     Route("POST", "/retry", retry, "Try again whatever has one of these marks",
           body=(Field("marks", "array", "failed, held, retry; failed when left out"),)),
     Route("GET", "/errors", errors, "What went wrong, grouped by code"),
@@ -256,7 +264,6 @@ ROUTES: Final = (
     Route("GET", "/doctor", doctor, "Everything a run needs, each finding with a remedy", DoctorDoc),
     Route("POST", "/backup", backup, "A checked copy of the journal",
           body=(Field("path", "string", "a new file; left out: state/backups"),)),
-    Route("POST", "/audit/verify", audit, "Follow the seals of the whole history"),
     Route("POST", "/reload", reload, "Read the configuration anew"),
     Route("POST", "/nas/init", nas_init, "Make a folder the archive", body=(
         Field("path", "string", "the folder", is_required=True),
@@ -273,4 +280,5 @@ ROUTES: Final = (
     *CARE_ROUTES,
     *PHONE_ROUTES,
     *CLOUD_ROUTES,
+    *PERSON_ROUTES,
 )  # fmt: skip

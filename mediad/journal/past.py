@@ -49,6 +49,7 @@ class Known:
     identity: Digest | None = None
     keeper: AssetId | None = None
     absorbed_by: AssetId | None = None
+    sent: set[str] = field(default_factory=set)  # names in the folder of the phone
 
 
 def replay(rows: Iterable[HistoryRow], infer: Workflow | None = None) -> dict[AssetId, Known]:
@@ -102,6 +103,7 @@ def _merge(guest: Known, host: Known, into: AssetId, seen: Mapping[str, Any]) ->
     host.originals |= guest.originals
     host.copies |= guest.copies
     host.renditions |= guest.renditions
+    host.sent |= guest.sent
     guest.originals, guest.copies, guest.renditions = {}, {}, {}
     guest.lanes.clear()
     guest.identity, guest.absorbed_by = None, into
@@ -132,6 +134,7 @@ def _facts(known: Known, seen: Mapping[str, Any], *, is_duplicate: bool) -> None
 
 def _whole(known: Known, seen: Mapping[str, Any], *, is_duplicate: bool) -> None:
     """What is told of the asset and not of one of its files."""
+    known.sent |= {said["key"] for said in seen.get("placements", ())}
     if "kind_now" in seen:
         known.kind = Kind(seen["kind_now"])
     if "keeper" in seen:
@@ -170,7 +173,9 @@ def _rendition(said: Mapping[str, Any]) -> Rendition:
 # -- as an asset again ------------------------------------------------------------------------------
 
 
-def as_known(now: Listed, known: Known, law: Workflow, family: Sequence[Asset]) -> Listed:
+def as_known(
+    now: Listed, known: Known, law: Workflow, family: Sequence[Asset], at: int
+) -> Listed:
     """`family`: the asset as it is, and those that went into it: they tell the names that files came under."""
     named = {o.id: o for a in family for o in a.originals}
     originals = []
@@ -193,6 +198,9 @@ def as_known(now: Listed, known: Known, law: Workflow, family: Sequence[Asset]) 
         identity=known.identity,
         captured=known.captured,
         keeper=known.keeper,
+        placements=tuple(p for p in now.asset.placements if p.key in known.sent),
+        witnesses=tuple(w for w in now.asset.witnesses if w.at <= at),
+        remote=None,
     )
     standing = tuple(
         Standing(asset.id, lane, state, mark, why="" if mark is Mark.FINAL else THEN)

@@ -134,5 +134,5 @@ def _as_of(
     now = next((x for x in family if x.asset.id == asset), None)
     if known is None or now is None:
         return None
-    then = past.as_known(now, known, law, [x.asset for x in family])
+    then = past.as_known(now, known, law, [x.asset for x in family], at)
     return then, [r for r in rows if r.asset == asset]

@@ -68,7 +68,8 @@ def meant(text: str) -> str:
 
 
 def explain(client: Client, words: argparse.Namespace) -> int:
-    doc = client.post("/explain", {"what": meant(words.what)})
+    then = {"as_of": words.as_of} if words.as_of else {}
+    doc = client.post("/explain", {"what": meant(words.what), **then})
     if words.json:
         document(doc)
         return DONE
@@ -76,6 +77,8 @@ def explain(client: Client, words: argparse.Namespace) -> int:
     say(
         f"{paint(clean(doc['name']), 'bold')}  asset {doc['id']}, {doc['kind']} from {doc['source']}: {doc['state']}"
     )
+    if "as_of" in doc:
+        say(f"  as it was known at {doc['as_of']}")
     if doc["asked"] != doc["id"]:
         say(f"  (asset {doc['asked']} became a part of it)")
     if captured:

@@ -39,6 +39,7 @@ TIME_IS_UP: Final = 4
 _USAGE_CODES: Final = frozenset(
     {
         "stage.unknown", "state.unknown", "config.invalid", "verify.site", "google.nobody",
+        "dates.invalid", "audit.head",
         "icloud.code_form", "icloud.password_form",
     }
 )  # fmt: skip

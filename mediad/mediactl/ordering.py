@@ -132,10 +132,3 @@ def nas(client: Client, words: argparse.Namespace) -> int:
     doc = client.post("/nas/init", {"path": path, "force": words.force})
     tell(words, doc, "\n".join(doc["done"]) or f"{path} was ready already; nothing was changed")
     return DONE
-
-
-def audit(client: Client, words: argparse.Namespace) -> int:
-    doc = client.post("/audit/verify", timeout=None)
-    text = f"{doc['rows']} rows of history, all as they were written"
-    tell(words, doc, text if doc["ok"] else clean(doc["message"]))
-    return DONE if doc["ok"] else NO

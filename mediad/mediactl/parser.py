@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from mediad.mediactl.parser_outside import batches, google, icloud, selftest, syncthing, why_not
+from mediad.mediactl.parser_person import audit, dates, undo
 from mediad.mediactl.parser_words import count, everywhere, sub_action
 
 Setup: TypeAlias = Callable[[argparse.ArgumentParser], None]
@@ -42,6 +43,9 @@ def _list(p: argparse.ArgumentParser) -> None:
 
 def _explain(p: argparse.ArgumentParser) -> None:
     p.add_argument("what", metavar="PATH|ID|HASH|NAME")
+    p.add_argument(
+        "--as-of", metavar="TIME", help="as it was known then: 2026-01-15, 2026-01-15T14:30:00Z"
+    )
 
 
 def _wait(p: argparse.ArgumentParser) -> None:
@@ -93,9 +97,7 @@ def _run(p: argparse.ArgumentParser) -> None:
 
 def _verify(p: argparse.ArgumentParser) -> None:
     p.add_argument(
-        "--site",
-        metavar="S",
-        help="archive, library, spool, duplicates or quarantine; left out: all",
+        "--site", metavar="S", help="archive, library, spool, duplicates or quarantine; left out: all"
     )
     p.add_argument(
         "--sample",
@@ -191,11 +193,6 @@ def _nas(p: argparse.ArgumentParser) -> None:
     everywhere(init)
 
 
-def _audit(p: argparse.ArgumentParser) -> None:
-    actions = p.add_subparsers(dest="action", required=True, metavar="verify")
-    everywhere(sub_action(actions, "verify", "every row against its seal", "audit verify"))
-
-
 def _runs(p: argparse.ArgumentParser) -> None:
     p.add_argument("--limit", type=count, default=20, metavar="N")
 
@@ -269,7 +266,11 @@ COMMANDS: Final = {
     "reload": Command("read the configuration anew", "mediactl reload", "ordering:reload"),
     "logs": Command("what mediad says", "mediactl logs -f --level warning", "watch:logs", _logs),
     "nas": Command("make a folder the archive", "mediactl nas init /mnt/nas/photos", "ordering:nas", _nas),
-    "audit": Command("follow the seals of the history", "mediactl audit verify", "ordering:audit", _audit),
+    "dates": Command(
+        "put dates right in bulk", "mediactl dates preview --source mtime --from name", "person:dates", dates
+    ),
+    "undo": Command("take back what was done here at home", "mediactl undo --dry-run", "person:undo", undo),
+    "audit": Command("follow the seals of the history", "mediactl audit verify", "person:audit", audit),
     "version": Command("which mediactl and which mediad", "mediactl version", "settings:version"),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from mediad.model import Captured, Claim, Original, Role
+from mediad.model import Captured, Claim, Original, Remote, Role
 from mediad.policy.name_dates import date_in_name
 
 TRUST: tuple[str, ...] = (
@@ -37,6 +37,7 @@ TRUST: tuple[str, ...] = (
     "modified:ModifyDate",  # the last save, not the shot: better than nothing
     "mtime:file",
 )
+PERSON = "person"  # decided by somebody who was there, or who looked: above every clock
 _RANK = {tag: rank for rank, tag in enumerate(TRUST)}
 _WEAK = frozenset({"filename", "cloud", "modified", "mtime"})
 
@@ -60,6 +61,7 @@ _NEVER_SET = {
     (1969, 12, 31): "the first day of Unix's calendar, west of Greenwich",
     (1980, 1, 1): "where a camera's clock starts without its battery",
 }
+_PLACEHOLDER = datetime(2002, 12, 8, 12)  # noqa: DTZ001 - of a camera's clock
 _COUNTERS = ("quicktime:CreateDate", "matroska:", "exif:GPS", "filename:", "mtime:", "cloud:")
 
 
@@ -108,7 +110,7 @@ def resolve(
     if found is None and known:
         found = known[0][1]
     if found is None:
-        stamps = [_mtime(o) for o in originals]
+        stamps = [mtime_claim(o) for o in originals]
         found, last = believe(stamps, now=now, home=home)
         note = "; ".join(n for n in (note, last) if n)
     return found, "; ".join(n for n in (*notes, note) if n)
@@ -116,15 +118,30 @@ def resolve(
 
 def confidence(captured: Captured) -> str:
     """How far to trust it: sure (day and instant), likely (the day), guess."""
+    if captured.source == PERSON:
+        return "sure"
     if captured.source in {"modified", "mtime"}:
         return "guess"
     return "sure" if captured.offset and captured.source not in _WEAK else "likely"
+
+
+def cloud_claim(remote: Remote | None) -> Claim | None:
+    """What iCloud says: the instant, and the zone of the shot where it knows that."""
+    if remote is None or not remote.taken_at:
+        return None
+    moment = _EPOCH + timedelta(milliseconds=remote.taken_at)
+    if remote.offset_s is None:
+        return Claim("cloud:asset", moment.isoformat(" "), is_utc=True)
+    span = timedelta(seconds=remote.offset_s)
+    return Claim("cloud:asset", (moment + span).isoformat(" "), offset=written(span))
 
 
 def refusal(claim: Claim, moment: datetime, now: int) -> str:
     """Why this date cannot be true, or "". A scanned photograph of 1900 can."""
     if reason := _NEVER_SET.get((moment.year, moment.month, moment.day)):
         return f"{reason}: a clock that nobody had set"
+    if moment == _PLACEHOLDER and claim.tag.startswith("exif:"):
+        return "what some Android cameras write when nobody tells them the time"
     if moment > _EPOCH + timedelta(milliseconds=now) + _FUTURE:
         return "it lies in the future"
     if moment.year < _FIRST_PHOTOGRAPH:
@@ -213,7 +230,7 @@ def _witnessed(local: datetime, instants: Iterable[datetime]) -> str:
         steps = round(seconds / _HALF_HOUR_S)
         span = timedelta(seconds=steps * _HALF_HOUR_S)
         if abs(seconds - steps * _HALF_HOUR_S) <= _WITNESS_S and abs(span) <= _FURTHEST_OFFSET:
-            return _written(span)
+            return written(span)
     return ""
 
 
@@ -223,10 +240,11 @@ def _zone_of_instant(instant: datetime, name: str, home: tzinfo | None) -> tuple
     if wall is not None and (zone := _witnessed(wall[0], [instant])):
         return zone, "the zone comes from the file name"
     span = instant.replace(tzinfo=UTC).astimezone(home).utcoffset() or timedelta()
-    return _written(span), "the file knows the instant only: shown in the home time zone"
+    return written(span), "the file knows the instant only: shown in the home time zone"
 
 
-def _written(span: timedelta) -> str:
+def written(span: timedelta) -> str:
+    """An offset as "+02:00"."""
     minutes = round(span.total_seconds() / 60)
     sign = "-" if minutes < 0 else "+"
     return f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
@@ -250,17 +268,14 @@ def _of_member(original: Original, nth: int) -> tuple[tuple[bool, bool, int], Ca
 
 
 def _with_zone(best: Captured, others: Sequence[Captured]) -> Captured:
-    """A still without a zone takes it from its movie, when both tell the same wall-clock minute."""
+    """A still without a zone takes it from its movie, or a sidecar: from the instant that they know of the moment."""
     if best.offset:
         return best
     local = datetime.fromisoformat(best.local)
-    for other in others:
-        apart = abs((datetime.fromisoformat(other.local) - local).total_seconds())
-        if other.offset and apart <= _WITNESS_S:
-            return captured_at(local, other.offset, best.source)
-    return best
+    instants = [_EPOCH + timedelta(milliseconds=o.at) for o in others if o.offset]
+    return captured_at(local, _witnessed(local, instants), best.source)
 
 
-def _mtime(original: Original) -> Claim:
+def mtime_claim(original: Original) -> Claim:
     moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=original.mtime_ns // 1000)
     return Claim("mtime:file", moment.replace(tzinfo=None).isoformat(" "), is_utc=True)

@@ -16,7 +16,8 @@ _HMS = r"(?P<h>[01]\d|2[0-3])(?P<t>[-_.:h]?)(?P<mi>[0-5]\d)[-_.:m]?(?P<sec>[0-5]
 # IMG_20180725_163423, 20180725_163423, Screenshot_2020-01-02-03-04-05, 2019-07-04 12.33.44, IMG_20180725_163423123,
 # WhatsApp Image 2019-01-01 at 12.34.56, WP_20150101_12_34_56_Pro, photo_2019-07-04_12-33-44
 _TIME = re.compile(
-    rf"(?<!\d){_YMD}(?:[ T_.,-]| at |, ){{1,2}}{_HMS}(?:[-_.]?(?P<f>\d{{3}}))?(?!\d)", re.IGNORECASE
+    rf"(?<!\d){_YMD}(?:[ T_.,-]| (?:at|um|om|à|alle|a las|às|kl\.?) |, ){{1,2}}{_HMS}(?:[-_.]?(?P<f>\d{{3}}))?(?!\d)",
+    re.IGNORECASE,
 )
 _RUN = re.compile(  # 20180725163423, IMG20180725163423
     r"(?<!\d)(?P<y>(?:19|20)\d\d)(?P<mo>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])"
@@ -33,7 +34,8 @@ _DAY = re.compile(  # IMG-20190101-WA0001, 2019-07-04 birthday
     re.IGNORECASE,
 )
 _COUNTED = re.compile(r"(?:^|FB_IMG_|mmexport|wx_camera_)(?P<ms>1\d{12})(?!\d)", re.IGNORECASE)
-_UTC = re.compile(r"^PXL_", re.IGNORECASE)  # Pixel phones name by UTC
+# Pixel phones name by UTC, and so does what OneDrive brings from an iPhone: 20190704_123344000_iOS
+_UTC = re.compile(r"^PXL_|^\d{8}_\d{9}_iOS\b", re.IGNORECASE)
 
 
 def date_in_name(name: str) -> Claim | None:
@@ -43,7 +45,7 @@ def date_in_name(name: str) -> Claim | None:
         return Claim("filename:time", f"{_day(found)} {hour:02}:{found['mi']}:{found['sec']}")
     if found := _TIME.search(name) or _RUN.search(name):
         clock = f"{found['h']}:{found['mi']}:{found['sec']}"
-        utc = _UTC.match(name) is not None
+        utc = _UTC.search(name) is not None
         return Claim(
             "filename:time", f"{_day(found)} {clock}", fraction=found["f"] or "", is_utc=utc
         )

@@ -254,3 +254,74 @@ class FindingDoc(TypedDict):
 class DoctorDoc(TypedDict):
     ok: bool
     findings: list[FindingDoc]
+
+
+class AsOfDoc(StoryDoc):
+    """An asset as it was known at a time, from the history alone. Holds and waits of then are not in it."""
+
+    as_of: str
+
+
+class DatedDoc(TypedDict):
+    id: int
+    name: str
+    captured_at: CapturedDoc | None
+    confidence: str  # sure, likely, guess
+    library: list[str]  # where the library has it
+    position: dict[str, str]
+
+
+class DatesDoc(TypedDict):
+    assets: list[DatedDoc]
+    cursor: str | None
+
+
+class RedatedDoc(DatedDoc):
+    becomes: CapturedDoc | None
+    goes_to: list[
+        str
+    ]  # in the library; empty where the library cannot be asked, or beyond the first of many
+    changes: bool
+    possible: bool
+    why: str  # why not
+
+
+class RedatingDoc(TypedDict):
+    run: int | None  # give it to `undo`; null: a preview
+    changed: int
+    unchanged: int
+    refused: int
+    assets: list[RedatedDoc]
+
+
+class UndoneDoc(TypedDict):
+    asset: int
+    name: str
+    row: int  # of the history: what is taken back
+    at: str
+    what: str
+    will: list[str]
+    possible: bool
+    why: str
+
+
+class UndoDoc(TypedDict):
+    dry_run: bool
+    undone: int
+    refused: int
+    deeds: list[UndoneDoc]
+
+
+class HeadDoc(TypedDict):
+    rows: int
+    head: str  # ROW:SEAL, to be kept elsewhere
+
+
+class AuditDoc(TypedDict):
+    ok: bool
+    rows: int
+    head: str  # of the last row that was followed
+    is_end: bool  # false: ask again from `head` on
+    broken_at: int | None
+    message: str
+    backups: list[str]  # whose seals were found again

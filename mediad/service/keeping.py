@@ -1,10 +1,9 @@
-"""Looking after the record: backups of the journal while the work goes on, and its seals."""
+"""Looking after the record: backups of the journal while the work goes on."""
 
 from pathlib import Path
 
 from mediad.errors import Refused
 from mediad.journal import name_at
-from mediad.service.answers import Doc
 from mediad.service.parts import Parts
 
 
@@ -25,13 +24,3 @@ class Keeping:
             )
         await self._parts.journal.backup(path)
         return path
-
-    async def audit(self) -> Doc:
-        """Every row of the history against its seal."""
-        audit = await self._parts.journal.audit()
-        return {
-            "ok": audit.broken_at is None,
-            "rows": audit.rows,
-            "broken_at": audit.broken_at,
-            "message": audit.what,
-        }

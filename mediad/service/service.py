@@ -35,6 +35,7 @@ from mediad.service.doctor import finding, host_findings
 from mediad.service.icloud import CloudDesk
 from mediad.service.keeping import Keeping
 from mediad.service.parts import Parts
+from mediad.service.person import PersonDesk
 from mediad.service.phone import SUBJECTS, PhoneDesk
 from mediad.service.picture import assets_doc, link_docs, problem_docs, stage_docs
 from mediad.service.runs import Runs
@@ -65,6 +66,7 @@ class Service:
         self.icloud = CloudDesk(parts)
         self.selftest = SelfTests(parts, self.phone)
         self.config = Desk(parts)
+        self.person = PersonDesk(parts, self.find)
         self._since = parts.ports().clock.now()
         self.phase: Literal["starting", "running", "stopping"] = "running"
 

@@ -17,6 +17,7 @@ from mediad.model import (
     Asset,
     AssetId,
     Captured,
+    Claim,
     Copy,
     Digest,
     Evidence,
@@ -26,7 +27,7 @@ from mediad.model import (
     Place,
     Site,
 )
-from mediad.policy.dates import resolve
+from mediad.policy.dates import cloud_claim, resolve
 from mediad.policy.grouping import kind_of, roles
 from mediad.ports import Ports, Put
 from mediad.stages import lots
@@ -192,15 +193,17 @@ async def _recognised(
     answers = await io.ledger.keepers_of(asked) if asked else ()
     keepers = {a: keeper for (a, _), keeper in zip(asked, answers, strict=True)}
     return [
-        _with_keeper(f, known[a.id], keepers.get(a.id))
+        _with_keeper(f, known[a.id], keepers.get(a.id), cloud_claim(a.remote))
         if isinstance(f, Facts) and a.id in known
         else f
         for a, f in zip(assets, facts, strict=True)
     ]
 
 
-def _with_keeper(facts: Facts, originals: Sequence[Original], keeper: AssetId | None) -> Facts:
-    captured, note = resolve(originals, now=facts.now)
+def _with_keeper(
+    facts: Facts, originals: Sequence[Original], keeper: AssetId | None, cloud: Claim | None
+) -> Facts:
+    captured, note = resolve(originals, now=facts.now, cloud=cloud)
     return replace(facts, keeper=keeper, captured=captured, captured_note=note)
 
 

@@ -15,6 +15,7 @@ _shtab_mediactl_commands() {
     backup:'back the journal up'
     batches:'batches on their way to the phone'
     config:'the configuration'
+    dates:'put dates right in bulk'
     diag:'one archive with all that a helper asks for, without secrets'
     doctor:'check everything that a run needs'
     errors:'what went wrong, grouped by code'
@@ -37,6 +38,7 @@ _shtab_mediactl_commands() {
     skip:'pass a stage by hand'
     status:'the whole picture'
     syncthing:'how the link to the phone stands, and its set-up'
+    undo:'take back what was done here at home'
     verify:'read copies again and compare'
     version:'which mediactl and which mediad'
     wait:'return when nothing is left to do'
@@ -47,6 +49,7 @@ _shtab_mediactl_commands() {
 
 _shtab_mediactl_audit_commands() {
   local _commands=(
+    head:'the last seal, for you to keep elsewhere'
     verify:'every row against its seal'
   )
   _describe 'mediactl audit commands' _commands
@@ -60,6 +63,15 @@ _shtab_mediactl_config_commands() {
     show:'every value, and where it came from'
   )
   _describe 'mediactl config commands' _commands
+}
+
+_shtab_mediactl_dates_commands() {
+  local _commands=(
+    apply:'give these dates; the library follows'
+    list:'dates, where they come from, and how far to trust them'
+    preview:'what an order would make of them; changes nothing'
+  )
+  _describe 'mediactl dates commands' _commands
 }
 
 _shtab_mediactl_google_commands() {
@@ -118,8 +130,17 @@ _shtab_mediactl_audit_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mediactl_audit_defaults_added=0
 
+_shtab_mediactl_audit_head_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_audit_head_defaults_added=0
+
 _shtab_mediactl_audit_verify_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--since[a seal that you kept\: the history must still have it]:HEAD:"
   "--json[one JSON document]"
 )
 
@@ -195,6 +216,66 @@ _shtab_mediactl_config_show_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mediactl_config_show_defaults_added=0
 
+_shtab_mediactl_dates_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--json[one JSON document]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_dates_defaults_added=0
+
+_shtab_mediactl_dates_apply_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--source[where the date comes from\: exif, filename, mtime, cloud, person \…]:S:"
+  "--confidence[sure, likely or guess]:C:"
+  "--folder[below the library, or below incoming\: 2024\/07]:DIR:_files -/"
+  "--since[taken at or after this local date\: 2024-07-14]:DATE:"
+  "--until[taken before this local date]:DATE:"
+  "--shift[by so much\: \+1h30m, -2d (write --shift\=-2d)]:SPAN:"
+  "--zone[the clock is right, this is its zone\: \+02\:00, Europe\/Rome]:Z:"
+  "--in-zone[the instant is right\: tell it in this zone]:Z:"
+  "--from[take the date of\: name, sidecar, mtime, cloud\; file takes a person\'s word back]:S:(name sidecar mtime cloud file)"
+  "--to[this date\: 2024-07-14, 2024-07-14T18\:03\:22\+02\:00]:DATE:"
+  "--json[one JSON document]"
+  "(*)::only these:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_dates_apply_defaults_added=0
+
+_shtab_mediactl_dates_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--source[where the date comes from\: exif, filename, mtime, cloud, person \…]:S:"
+  "--confidence[sure, likely or guess]:C:"
+  "--folder[below the library, or below incoming\: 2024\/07]:DIR:_files -/"
+  "--since[taken at or after this local date\: 2024-07-14]:DATE:"
+  "--until[taken before this local date]:DATE:"
+  "--limit[at most so many]:N:"
+  "--json[one JSON document]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_dates_list_defaults_added=0
+
+_shtab_mediactl_dates_preview_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--source[where the date comes from\: exif, filename, mtime, cloud, person \…]:S:"
+  "--confidence[sure, likely or guess]:C:"
+  "--folder[below the library, or below incoming\: 2024\/07]:DIR:_files -/"
+  "--since[taken at or after this local date\: 2024-07-14]:DATE:"
+  "--until[taken before this local date]:DATE:"
+  "--shift[by so much\: \+1h30m, -2d (write --shift\=-2d)]:SPAN:"
+  "--zone[the clock is right, this is its zone\: \+02\:00, Europe\/Rome]:Z:"
+  "--in-zone[the instant is right\: tell it in this zone]:Z:"
+  "--from[take the date of\: name, sidecar, mtime, cloud\; file takes a person\'s word back]:S:(name sidecar mtime cloud file)"
+  "--to[this date\: 2024-07-14, 2024-07-14T18\:03\:22\+02\:00]:DATE:"
+  "--json[one JSON document]"
+  "(*)::only these:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_dates_preview_defaults_added=0
+
 _shtab_mediactl_diag_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--config[the configuration to read the secrets from]:FILE:_files"
@@ -225,6 +306,7 @@ _shtab_mediactl_errors_defaults_added=0
 
 _shtab_mediactl_explain_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--as-of[as it was known then\: 2026-01-15, 2026-01-15T14\:30\:00Z]:TIME:"
   "--json[one JSON document]"
   ":PATH\|ID\|HASH\|NAME:"
 )
@@ -506,6 +588,18 @@ _shtab_mediactl_syncthing_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_mediactl_syncthing_defaults_added=0
 
+_shtab_mediactl_undo_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "--run[all that this run did (mediactl runs)]:N:"
+  "--row[this row of the history\; an undo is one too]:N:"
+  "--dry-run[say what would be taken back, and change nothing]"
+  "--json[one JSON document]"
+  ":the last thing done to this asset\; left out\: the last of all:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_mediactl_undo_defaults_added=0
+
 _shtab_mediactl_verify_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--site[archive, library, spool, duplicates or quarantine\; left out\: all]:S:(archive library spool duplicates)"
@@ -569,6 +663,7 @@ _shtab_mediactl() {
         backup) _arguments -C -s $_shtab_mediactl_backup_options ;;
         batches) _arguments -C -s $_shtab_mediactl_batches_options ;;
         config) _shtab_mediactl_config ;;
+        dates) _shtab_mediactl_dates ;;
         diag) _arguments -C -s $_shtab_mediactl_diag_options ;;
         doctor) _arguments -C -s $_shtab_mediactl_doctor_options ;;
         errors) _arguments -C -s $_shtab_mediactl_errors_options ;;
@@ -591,6 +686,7 @@ _shtab_mediactl() {
         skip) _arguments -C -s $_shtab_mediactl_skip_options ;;
         status) _arguments -C -s $_shtab_mediactl_status_options ;;
         syncthing) _arguments -C -s $_shtab_mediactl_syncthing_options ;;
+        undo) _arguments -C -s $_shtab_mediactl_undo_options ;;
         verify) _arguments -C -s $_shtab_mediactl_verify_options ;;
         version) _arguments -C -s $_shtab_mediactl_version_options ;;
         wait) _arguments -C -s $_shtab_mediactl_wait_options ;;
@@ -617,6 +713,7 @@ _shtab_mediactl_audit() {
       (( CURRENT += 1 ))
       curcontext="${curcontext%:*:*}:_shtab_mediactl_audit-$line[1]:"
       case $line[1] in
+        head) _arguments -C -s $_shtab_mediactl_audit_head_options ;;
         verify) _arguments -C -s $_shtab_mediactl_audit_verify_options ;;
       esac
   esac
@@ -644,6 +741,31 @@ _shtab_mediactl_config() {
         set) _arguments -C -s $_shtab_mediactl_config_set_options ;;
         setup) _arguments -C -s $_shtab_mediactl_config_setup_options ;;
         show) _arguments -C -s $_shtab_mediactl_config_show_options ;;
+      esac
+  esac
+}
+
+_shtab_mediactl_dates() {
+  local context state line curcontext="$curcontext" one_or_more='(*)' remainder='(-)*:' default='*::: :->dates'
+
+  # Add default positional/remainder specs only if none exist, and only once per session
+  if (( ! _shtab_mediactl_dates_defaults_added )); then
+    if (( ${_shtab_mediactl_dates_options[(I)${(q)one_or_more}*]} +          ${_shtab_mediactl_dates_options[(I)${(q)remainder}*]} +          ${_shtab_mediactl_dates_options[(I)${(q)default}]} == 0 )); then
+      _shtab_mediactl_dates_options+=(': :_shtab_mediactl_dates_commands' '*::: :->dates')
+    fi
+    _shtab_mediactl_dates_defaults_added=1
+  fi
+  _arguments -C -s $_shtab_mediactl_dates_options
+
+  case $state in
+    dates)
+      words=($line[1] "${words[@]}")
+      (( CURRENT += 1 ))
+      curcontext="${curcontext%:*:*}:_shtab_mediactl_dates-$line[1]:"
+      case $line[1] in
+        apply) _arguments -C -s $_shtab_mediactl_dates_apply_options ;;
+        list) _arguments -C -s $_shtab_mediactl_dates_list_options ;;
+        preview) _arguments -C -s $_shtab_mediactl_dates_preview_options ;;
       esac
   esac
 }

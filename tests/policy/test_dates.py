@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediad.model import Captured, Claim, Inspection, Media, Original, OriginalId, Role, SiteKey
-from mediad.policy.dates import TRUST, believe, confidence, offset, read, resolve
+from mediad.model import (
+    Captured,
+    Claim,
+    CloudRef,
+    Inspection,
+    Media,
+    Original,
+    OriginalId,
+    Remote,
+    Role,
+    SiteKey,
+)
+from mediad.policy.dates import TRUST, believe, cloud_claim, confidence, offset, read, resolve
 
 NOW = 1_767_225_600_000  # 2026-01-01
 BERLIN, TOKYO = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo")
@@ -203,8 +214,28 @@ def test_the_primary_speaks_first_and_borrows_the_zone_of_its_movie() -> None:
 
 
 def test_a_zone_is_not_borrowed_from_another_moment() -> None:
-    far = replace(FILM, local="2024-07-14T16:03:21")
+    far = replace(FILM, local="2024-07-14T18:15:21", at=FILM.at + 12 * 60_000)
     assert resolved(original("a.heic", SHOT), original("a.mov", far, Role.LIVE_VIDEO)) == SHOT
+
+
+def test_a_movie_that_only_knows_the_instant_tells_the_zone_of_a_trip() -> None:
+    """It was shown in the zone of home; the still's own clock was in Tokyo."""
+    still = Captured("2024-07-15T01:03:22", "", "exif", FILM.at + 9 * 3_600_000 + 1000)
+    found = resolved(original("a.heic", still), original("a.mov", FILM, Role.LIVE_VIDEO))
+    assert (found.local, found.offset, found.at) == (still.local, "+09:00", FILM.at + 1000)
+
+
+def test_what_a_person_decided_is_sure() -> None:
+    assert confidence(replace(SHOT, source="person")) == "sure"
+
+
+def test_iclouds_word_has_its_zone_where_it_knows_one() -> None:
+    remote = Remote(CloudRef("z", "r"), "m", "t", "n", 1_720_973_001_000, 1)
+    assert cloud_claim(None) is None
+    assert cloud_claim(replace(remote, taken_at=0)) is None
+    instant, there = cloud_claim(remote), cloud_claim(replace(remote, offset_s=7200))
+    assert instant == Claim("cloud:asset", "2024-07-14 16:03:21", is_utc=True)
+    assert there == Claim("cloud:asset", "2024-07-14 18:03:21", offset="+02:00")
 
 
 def test_a_partner_speaks_when_the_primary_knows_nothing() -> None:
