@@ -200,6 +200,13 @@ class Witness:
             return None
         return Reading(kept[0], kept[1], seen)
 
+    def correct(self, reading: Reading) -> None:
+        """The medium was asked: whatever else was remembered of this very file is true no longer."""
+        with self._lock:
+            kept = self._kept.get(_mark(reading.seen))
+            if kept is not None and kept[0] != reading.digest:
+                del self._kept[_mark(reading.seen)]
+
 
 def _mark(seen: os.stat_result) -> tuple[int, ...]:
     return (*_bytes_mark(seen), seen.st_ctime_ns)
@@ -290,7 +297,7 @@ def read_back(root: Root, key: str, witness: Witness) -> Sighting | None:
     return sighting(reading.seen, reading=reading)
 
 
-def reread(root: Root, key: str, *, sha256: bool) -> Sighting | None:
+def reread(root: Root, key: str, witness: Witness, *, sha256: bool) -> Sighting | None:
     """The digest from the medium and from nowhere else, after everybody else's work."""
     seen = stat_of(root, key)
     if seen is None:
@@ -301,4 +308,5 @@ def reread(root: Root, key: str, *, sha256: bool) -> Sighting | None:
         reading = read_medium(
             lambda flags: root.open(key, flags), root.fs, past_cache=True, sha256=sha256
         )
+    witness.correct(reading)
     return sighting(reading.seen, reading=reading)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mediad.adapters import reading, syscalls
-from mediad.adapters.reading import Witness, read_medium
+from mediad.adapters.reading import Reading, Witness, read_medium
 from mediad.errors import Refused
 from mediad.testing.clock import StoppedClock
 from mediad.testing.files import digest_of
@@ -72,6 +72,19 @@ def test_the_witness_is_believed_for_that_very_file_and_not_for_long(tmp_path: P
     assert witness.recall(path.stat()) is None
 
     clock.advance(3600)
+    assert witness.recall(seen) is None
+
+
+def test_what_the_medium_says_now_is_stronger_than_what_it_said_before(tmp_path: Path) -> None:
+    """DL13: rot below a file that was read back a minute ago must not be hidden by that memory."""
+    witness = Witness(StoppedClock().monotonic)
+    path = tmp_path / "a"
+    path.write_bytes(b"picture")
+    seen = path.stat()
+    witness.remember(seen, digest_of(b"picture"), "dontneed")
+    witness.correct(Reading(digest_of(b"picture"), "o_direct", seen))
+    assert witness.recall(seen) is not None
+    witness.correct(Reading(digest_of(b"rotten!"), "o_direct", seen))
     assert witness.recall(seen) is None
 
 

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+from mediad.engine import Engine
 from mediad.errors import NeedsOperator
-from mediad.model import Site
+from mediad.model import Site, SiteKey
+from mediad.policy.problems import Problems
 from mediad.policy.scrub import Fate, Found
+from mediad.stages import archive
 from mediad.state import Lane, State
+from mediad.watchers.rereading import Rereader
+from tests.stages.clouds import cloudy, cooled, sweep
 from tests.watchers.scrub_world import a_world
 
 S = State
@@ -177,3 +182,24 @@ async def test_names_that_are_no_text_are_read_and_told(tmp_path: Path) -> None:
         await w.a_cycle_later()
         assert w.codes() == ["scrub.healed"]
         w.told().encode()
+
+
+async def test_rot_found_in_the_archive_closes_the_gate_to_icloud_until_it_is_archived_anew(
+    tmp_path: Path,
+) -> None:
+    """M34, P12: 0 deletions while nothing in the archive is proved, even if the disk gives good bytes again."""
+    async with cloudy(tmp_path) as w:
+        ref, asset = await cooled(w)
+        engine = Engine(w.journal, (), w.ports, Problems())
+        [stored] = await w.journal.stored_at(Site.ARCHIVE, SiteKey(""), 9)
+        good = w.files.files[stored.place].content
+        w.files.files[stored.place].content = b"r" + good[1:]
+        [reading, *_] = await Rereader(w.journal, engine).read([stored], w.ports())
+        assert (reading.what, reading.fate) == (Found.ROTTEN, Fate.HEALING)
+        w.files.files[stored.place].content = good
+        await sweep(w)
+        assert w.cloud.deleted == []
+        await w.run(archive.STAGE)
+        assert S.ARCHIVED in await w.states(asset)
+        await sweep(w)
+        assert w.cloud.deleted == [ref]

@@ -62,7 +62,10 @@ class DurableFiles:
     async def reread(
         self, places: Sequence[Place], *, sha256: bool = False
     ) -> Sequence[Sighting | MediadError | None]:
-        return await self._crew.look(places, partial(reading.reread, sha256=sha256))
+        return await self._crew.look(
+            places,
+            lambda root, key: reading.reread(root, key, self._witness, sha256=sha256),
+        )
 
     async def copy(self, puts: Sequence[Put]) -> Sequence[Answer]:
         return await self._in_lots(puts, self._copy)
