@@ -96,6 +96,8 @@ def _unwritable(file: Path, error: OSError) -> Refused:
 
 def _put_back(file: Path, before: bytes | None) -> None:
     """All or nothing: several keys are written one by one, and the last may be the wrong one."""
+    if before == (file.read_bytes() if file.exists() else None):
+        return  # it was the first: where nothing may be written, there is nothing to put back
     if before is None:
         file.unlink(missing_ok=True)
         return

@@ -278,8 +278,12 @@ async def test_who_may_write_the_configuration_does_so_in_the_daemons_place(
         assert not terminal.world.settings.safety.armed
         before = await anyio.Path(tmp_path / "mediad.toml").read_bytes()
         refuse_writing(monkeypatch, 1)
+        inode = (tmp_path / "mediad.toml").stat().st_ino
         assert (await terminal.type("config", "set", "workflow.preset", "none such")).code == 2
         assert await anyio.Path(tmp_path / "mediad.toml").read_bytes() == before
+        assert (tmp_path / "mediad.toml").stat().st_ino == inode, (
+            "what is wrong is not written at all"
+        )
 
 
 async def test_a_setting_that_the_environment_overrides_is_said_to_be(tmp_path: Path) -> None:
