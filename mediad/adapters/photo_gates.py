@@ -5,6 +5,7 @@ They are gross on purpose: not a score of beauty, but proof that it is the same 
 pixels hardly move in any sane encoding, so one spoilt block shows among millions; sharpness is looked at in samples.
 """
 
+import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,12 @@ WORST_BLOCK: Final = (
 )
 MEAN_BLOCK: Final = 4.0  # likewise, on average over the picture
 MIN_PSNR_DB: Final = 18.0  # of the samples; honest renditions of photos reach 28, of pure noise 21
+
+# What decoders throw at those who feed them damage.
+DECODER_FAULTS: Final = (
+    ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+    struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
 
 _BLOCK: Final = 8
 _SAMPLE: Final = 512

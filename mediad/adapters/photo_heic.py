@@ -15,7 +15,7 @@ from PIL import Image
 from mediad.adapters.bmff import NotUnderstood
 from mediad.adapters.heic_graft import coded_tiles, graft, kept
 from mediad.adapters.heic_still import parse
-from mediad.adapters.photo_gates import Failed, check_alike
+from mediad.adapters.photo_gates import DECODER_FAULTS, Failed, Likeness, check_alike
 from mediad.adapters.workers import Finished, Limits, run_limited
 from mediad.errors import Refused
 
@@ -73,12 +73,17 @@ def judge(source: Path, candidate: Path, folder: Path, limits: Limits) -> Mappin
         tiles = folder / "judged.hevc"
         tiles.write_bytes(coded_tiles(new))
         _check_decodes(tiles, len(old.tiles), folder, limits)
-        alike = check_alike(_picture(source), _picture(candidate))
+        alike = _compared(source, candidate)
     except NotUnderstood as why:
         raise Failed("compress.unreadable", str(why)) from None
-    except (OSError, SyntaxError, ValueError) as why:
-        raise Failed("compress.unreadable", f"it cannot be decoded ({why})") from None
     return {**alike.figures(), "source_digest": blake3(original).hexdigest()}
+
+
+def _compared(source: Path, candidate: Path) -> Likeness:
+    try:
+        return check_alike(_picture(source), _picture(candidate))
+    except DECODER_FAULTS as why:
+        raise Failed("compress.unreadable", f"it cannot be decoded ({why})") from None
 
 
 def _check_decodes(tiles: Path, count: int, folder: Path, limits: Limits) -> None:

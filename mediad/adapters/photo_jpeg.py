@@ -21,7 +21,7 @@ from PIL import Image
 
 from mediad.adapters import jpeg_graft
 from mediad.adapters.bmff import NotUnderstood
-from mediad.adapters.photo_gates import MAX_PIXELS, Failed, check_alike
+from mediad.adapters.photo_gates import DECODER_FAULTS, MAX_PIXELS, Failed, check_alike
 from mediad.errors import NeedsOperator, Refused
 
 jpegli: ModuleType | None = None  # no wheel for this machine: Pillow does it, with larger files
@@ -109,7 +109,7 @@ def judge(source: Path, candidate: Path, seen: Seen | None = None) -> Mapping[st
             _picture(jpeg_graft.primary(made, new)),
             _picture(picture, 8) if seen else None,
         )
-    except (OSError, SyntaxError, ValueError) as why:
+    except DECODER_FAULTS as why:
         raise Failed("compress.unreadable", f"it cannot be decoded ({why})") from None
     return {**alike.figures(), "source_digest": blake3(original).hexdigest()}
 
@@ -186,7 +186,7 @@ def _picture(data: bytes, scale: int = 1) -> Image.Image:
 def _damage() -> Iterator[None]:
     try:
         yield
-    except (OSError, SyntaxError, ValueError, RuntimeError) as why:
+    except DECODER_FAULTS as why:
         raise Refused(
             f"the picture is damaged ({why}); it stays exactly as it is",
             code="compress.source_damaged",
