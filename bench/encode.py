@@ -34,10 +34,10 @@ def photo(path: Path, seed: int) -> Path:
 
 
 def clip(path: Path) -> Path:
-    """Movement and grain, a point to start from each second, as phones film."""
+    """Movement and a little grain, a point to start from each second, as phones film."""
     sh(
         "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i",
-        f"testsrc2=size=1280x720:rate=30:duration={CLIP_SECONDS},noise=alls=12:allf=t",
+        f"testsrc2=size=1280x720:rate=30:duration={CLIP_SECONDS},noise=alls=4:allf=t",
         "-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-crf", "12", path,
     )  # fmt: skip
     return path

@@ -27,7 +27,8 @@ from mediad.adapters.video_coder import (
 from mediad.adapters.video_gates import Making, limits_for
 from mediad.adapters.video_probe import Probe, probe, run
 from mediad.adapters.video_rules import WHY, suits_recipe
-from mediad.adapters.video_sight import FFMPEG, STRICT, UNTIMED, decoded, looking, sight_in
+from mediad.adapters.video_sight import decoded, looking, sight_in
+from mediad.adapters.video_tool import FFMPEG, STRICT, uncut, untimed
 from mediad.adapters.workers import Finished, Limits
 from mediad.errors import MediadError, NeedsOperator, Refused
 from mediad.model import Site
@@ -86,9 +87,9 @@ def _encoded(
     seconds = max(seen.duration_s, 0.1)
     command = [
         *(*FFMPEG, *before_input(coder), *STRICT, "-threads", "1"),
-        *("-noautorotate", "-ignore_editlist", "1", "-i", str(source.absolute())),
+        *(*uncut(), "-i", str(source.absolute())),
         *("-map", "0:v:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
-        *(*UNTIMED, *coding(coder, seen, crf, int(source.stat().st_size * 8 / seconds))),
+        *(*untimed(), *coding(coder, seen, crf, int(source.stat().st_size * 8 / seconds))),
         str(encoded),
         *looking(seen, encoded.parent),
     ]

@@ -17,7 +17,6 @@ from mediad.adapters.bmff import NotUnderstood
 from mediad.adapters.errnos import faults_of
 from mediad.adapters.video_probe import Probe, Stream, probe, run
 from mediad.adapters.video_sight import (
-    FFMPEG,
     Sight,
     Window,
     decoded,
@@ -25,6 +24,7 @@ from mediad.adapters.video_sight import (
     windows_of,
     worst_db,
 )
+from mediad.adapters.video_tool import FFMPEG
 from mediad.adapters.workers import Limits
 from mediad.errors import Refused
 from mediad.model import Digest, Site

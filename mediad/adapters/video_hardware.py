@@ -17,7 +17,8 @@ import structlog
 
 from mediad.adapters.video_coder import FAMILIES, Coder, before_input, coding, device_of, hardware
 from mediad.adapters.video_probe import probe, run
-from mediad.adapters.video_sight import FFMPEG, UNTIMED, decoded, worst_db
+from mediad.adapters.video_sight import decoded, worst_db
+from mediad.adapters.video_tool import FFMPEG, encoders, untimed
 from mediad.adapters.workers import Limits
 from mediad.errors import MediadError
 
@@ -52,14 +53,13 @@ def report(codec: str, wanted: str) -> tuple[bool, str]:
 
 @lru_cache(maxsize=16)
 def _found(
-    codec: str, wanted: str, program: str, _changed_at: int, patience_s: float
+    codec: str, wanted: str, _program: str, _changed_at: int, patience_s: float
 ) -> tuple[Coder | None, str]:
-    listed = _listed(program)
     refused: list[str] = []
     limits = replace(_TRIAL_LIMITS, wall_s=min(patience_s, _TRIAL_LIMITS.wall_s))
     for family in FAMILIES if wanted == "auto" else [wanted]:
         coder = hardware(family, codec)
-        why = next(_objections(coder, listed, limits), "")
+        why = next(_objections(coder, limits), "")
         if not why:
             log.info("video.hardware", encoder=coder.name, device=device_of(family))
             return coder, ""
@@ -68,14 +68,8 @@ def _found(
     return None, "; ".join(refused)
 
 
-def _listed(program: str) -> frozenset[str]:
-    said = run([program, "-hide_banner", "-encoders"], Limits(cpu_s=30, wall_s=60)).stdout
-    rows = (line.split() for line in said.decode("ascii", "replace").splitlines())
-    return frozenset(row[1] for row in rows if len(row) > 1)
-
-
-def _objections(coder: Coder, listed: frozenset[str], limits: Limits) -> Iterator[str]:
-    if coder.name not in listed:
+def _objections(coder: Coder, limits: Limits) -> Iterator[str]:
+    if coder.name not in encoders():
         yield f"this ffmpeg has no {coder.name}"
     if not device_of(coder.family):
         yield f"no device {FAMILIES[coder.family].nodes} that may be used"
@@ -107,7 +101,7 @@ def _failed_trial(coder: Coder, limits: Limits) -> Iterator[str]:
             yield "the trial clip could not be made"
         seen = probe(clip, limits)
         more = max(limits.memory_bytes, FAMILIES[coder.family].memory_bytes)
-        command = [*FFMPEG, *before_input(coder), "-i", str(clip), "-map", "0:v:0", *UNTIMED]
+        command = [*FFMPEG, *before_input(coder), "-i", str(clip), "-map", "0:v:0", *untimed()]
         command += [*coding(coder, seen, _TRIAL_CRF, _BITRATE), str(made)]
         done = run(command, replace(limits, memory_bytes=more), folder)
         if done.returncode or not made.exists():

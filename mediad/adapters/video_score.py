@@ -6,14 +6,13 @@ SSIM says little across films (the same figure is good for one and poor for anot
 
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from mediad.adapters.video_probe import Probe, run
+from mediad.adapters.video_tool import filters
 from mediad.adapters.workers import Limits
 
 METRICS: Final = {"vmaf": "libvmaf", "xpsnr": "xpsnr"}  # to the name of ffmpeg's filter
@@ -68,17 +67,7 @@ def below_floor(found: Mapping[str, float], crf: int) -> str:
 
 def has(metric: str) -> bool:
     """Can this machine's ffmpeg tell it?"""
-    program = shutil.which("ffmpeg")
-    return program is not None and METRICS[metric] in _filters(
-        program, Path(program).stat().st_mtime_ns
-    )
-
-
-@lru_cache(maxsize=4)
-def _filters(program: str, _changed_at: int) -> frozenset[str]:
-    said = run([program, "-hide_banner", "-filters"], Limits(cpu_s=30, wall_s=60)).stdout
-    rows = (line.split() for line in said.decode("ascii", "replace").splitlines())
-    return frozenset(row[1] for row in rows if len(row) > 2)  # noqa: PLR2004 - flags, name, what
+    return METRICS[metric] in filters()
 
 
 def _asked(

@@ -15,11 +15,8 @@ from typing import NamedTuple
 
 from mediad.adapters.mov_film import movie, shown
 from mediad.adapters.video_probe import Probe, run, threads
+from mediad.adapters.video_tool import FFMPEG, STRICT, uncut, untimed
 from mediad.adapters.workers import Limits
-
-FFMPEG = ("ffmpeg", "-hide_banner", "-y", "-v", "error", "-nostdin")
-STRICT = ("-xerror", "-err_detect", "explode", "-f", "mov", "-protocol_whitelist", "file")
-UNTIMED = ("-vsync", "0", "-enc_time_base", "-1")  # frames keep the times they have
 
 _SIDE = 64  # of the small gray pictures that are compared
 _SAMPLES = 48
@@ -52,8 +49,8 @@ def looking(seen: Probe, folder: Path) -> list[str]:
     """The outputs of an ffmpeg command that make a Sight of its only input; `sight_in` reads them."""
     small = f"select='not(mod(n,{_every(seen)}))',scale={_SIDE}:{_SIDE}:flags=area,format=gray"
     return [
-        *("-map", "0:v:0", *UNTIMED, "-f", "framecrc", str(folder / "times")),
-        *("-map", "0:v:0", *UNTIMED, "-vf", small, "-f", "rawvideo", str(folder / "pictures")),
+        *("-map", "0:v:0", *untimed(), "-f", "framecrc", str(folder / "times")),
+        *("-map", "0:v:0", *untimed(), "-vf", small, "-f", "rawvideo", str(folder / "pictures")),
     ]
 
 
@@ -83,7 +80,7 @@ def decoded(
         command = [*_input(path), *looking(seen, folder)]
         if whole:
             chosen = "+".join(f"between(n,{w.first},{w.first + w.frames - 1})" for w in windows)
-            command += ["-map", "0:v:0", *UNTIMED, "-vf", f"select='{chosen}'"]
+            command += ["-map", "0:v:0", *untimed(), "-vf", f"select='{chosen}'"]
             command += ["-f", "rawvideo", str(whole)]
         done = run(command, _room(limits), folder)
         return None if done.returncode else sight_in(folder, done.stderr)
@@ -93,10 +90,11 @@ def whole_frames(path: Path, seen: Probe, window: Window, limits: Limits) -> byt
     """The decoded frames of one window alone, found by its time; fewer where the decoder gives fewer."""
     with tempfile.TemporaryDirectory(prefix="mediad-video-") as name:
         folder = Path(name)
-        start = max(0.0, (window.tick - 0.5) / seen.timescale)
-        begin = ("-seek_timestamp", "1", "-ss", f"{start:.6f}", "-copyts")
+        # Not a moment too early, or the decoder starts one sync point before.
+        start = window.tick * 1_000_000 // seen.timescale
+        begin = ("-seek_timestamp", "1", "-ss", f"{start}us", "-copyts")
         frames = ("-frames:v", str(window.frames), "-f", "rawvideo", str(folder / "whole"))
-        run([*_input(path, *begin), "-map", "0:v:0", *UNTIMED, *frames], _room(limits), folder)
+        run([*_input(path, *begin), "-map", "0:v:0", *untimed(), *frames], _room(limits), folder)
         whole = folder / "whole"
         return whole.read_bytes() if whole.exists() else b""
 
@@ -130,13 +128,12 @@ def _every(seen: Probe) -> int:
 
 
 def _input(path: Path, *begin: str) -> list[str]:
-    picture = ("-noautorotate", "-ignore_editlist", "1")
     return [
         *FFMPEG,
         *STRICT,
         "-threads",
         str(threads()),
-        *picture,
+        *uncut(),
         *begin,
         "-i",
         str(path.absolute()),

@@ -16,7 +16,7 @@ import structlog
 from mediad.adapters import video_score
 from mediad.adapters.video_coder import Coder, before_input, coding
 from mediad.adapters.video_probe import Probe, run
-from mediad.adapters.video_sight import FFMPEG, STRICT, UNTIMED
+from mediad.adapters.video_tool import FFMPEG, STRICT, uncut, untimed
 from mediad.adapters.workers import Limits
 from mediad.errors import Refused
 from mediad.ports import Recipe
@@ -103,12 +103,11 @@ def _score(
 ) -> float:
     coder, crf = how
     made = sample.with_suffix(".made.mov")
-    picture = ("-noautorotate", "-ignore_editlist", "1")
-    command = [*FFMPEG, *before_input(coder), *STRICT, *picture, "-i", str(sample)]
-    command += ["-map", "0:v:0", *UNTIMED, *coding(coder, seen, crf, _BITRATE), str(made)]
+    command = [*FFMPEG, *before_input(coder), *STRICT, *uncut(), "-i", str(sample)]
+    command += ["-map", "0:v:0", *untimed(), *coding(coder, seen, crf, _BITRATE), str(made)]
     if run(command, limits).returncode:
         raise Refused("a sample could not be coded", code="compress.encoder_failed")
-    each = (*picture, "-f", "mov", "-protocol_whitelist", "file", "-i")
+    each = (*uncut(), "-f", "mov", "-protocol_whitelist", "file", "-i")
     inputs = (*each, str(made), *each, str(sample))
     found = video_score.compared(inputs, limits, "settb=1/90000,setpts=N*3000")
     return found.get(_SCORE[recipe.metric], 0.0)
