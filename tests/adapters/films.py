@@ -4,6 +4,8 @@ import struct
 import subprocess
 from pathlib import Path
 
+from mediad.adapters.video_tool import untimed
+
 _PICTURE = "testsrc2=size=192x144:rate=25:duration=2.4,noise=alls=6:allf=t"
 _SOUND = "sine=frequency=440:duration=2.4"
 
@@ -37,7 +39,7 @@ def coded(source: Path, path: Path, *options: str, timescale: str = "12800") -> 
     """Its picture alone, coded again."""
     ffmpeg(
         *("-noautorotate", "-ignore_editlist", "1", "-i", str(source), "-map", "0:v:0", "-an"),
-        *("-vsync", "0", "-enc_time_base", "-1", "-c:v", "libx265", "-preset", "ultrafast"),
+        *(*untimed(), "-c:v", "libx265", "-preset", "ultrafast"),
         *("-crf", "30", "-x265-params", "log-level=error:pools=1", "-tag:v", "hvc1"),
         *("-video_track_timescale", timescale, "-f", "mov"),
         *options,

@@ -98,7 +98,20 @@ def test_the_true_metric_is_read_where_this_ffmpeg_has_it(metric: str, tmp_path:
     assert program is not None
     poor = tmp_path / "poor.mov"
     subprocess.run(
-        [program, "-v", "error", "-i", clip, "-an", "-c:v", "libx264", "-crf", "40", poor],
+        [
+            program,
+            "-v",
+            "error",
+            "-noautorotate",
+            "-i",
+            clip,
+            "-an",
+            "-c:v",
+            "libx264",
+            "-crf",
+            "40",
+            poor,
+        ],
         check=True,
     )
     name = {"vmaf": "vmaf", "xpsnr": "xpsnr_db"}[metric]
