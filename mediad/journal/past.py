@@ -173,9 +173,7 @@ def _rendition(said: Mapping[str, Any]) -> Rendition:
 # -- as an asset again ------------------------------------------------------------------------------
 
 
-def as_known(
-    now: Listed, known: Known, law: Workflow, family: Sequence[Asset], at: int
-) -> Listed:
+def as_known(now: Listed, known: Known, law: Workflow, family: Sequence[Asset], at: int) -> Listed:
     """`family`: the asset as it is, and those that went into it: they tell the names that files came under."""
     named = {o.id: o for a in family for o in a.originals}
     originals = []

@@ -97,7 +97,9 @@ def _run(p: argparse.ArgumentParser) -> None:
 
 def _verify(p: argparse.ArgumentParser) -> None:
     p.add_argument(
-        "--site", metavar="S", help="archive, library, spool, duplicates or quarantine; left out: all"
+        "--site",
+        metavar="S",
+        help="archive, library, spool, duplicates or quarantine; left out: all",
     )
     p.add_argument(
         "--sample",

@@ -269,7 +269,9 @@ class Recipe:
     encoder: str = ""  # auto, jpegli, pillow; libx265, libx264, libsvtav1
     extension: str = ""  # of the rendition, with its dot
     # of videos
-    hardware: str = "off"  # off, auto, or the one family of hardware encoders that may be taken: vaapi …
+    hardware: str = (
+        "off"  # off, auto, or the one family of hardware encoders that may be taken: vaapi …
+    )
     target: float = 0.0  # the score to search the rate factor for; 0: `crf` as it is
     metric: str = ""  # of `target`: vmaf, xpsnr
     search_s: float = 0.0  # how long that search may take

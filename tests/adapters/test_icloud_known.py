@@ -36,7 +36,7 @@ def test_what_was_just_read_is_not_read_again_until_it_is_touched_or_old_news(
     assert known_of(known, path) == of(path)
     known.remember(path.stat(), "as it was read")
     before = path.stat()
-    path.write_bytes(b"abd")
+    path.write_bytes(b"xyz")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # ctime cannot be set back
     assert known_of(known, path) == of(path)
 

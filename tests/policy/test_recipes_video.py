@@ -1,5 +1,7 @@
 """Guards the numbers and names of video recipes."""
 
+from typing import Any
+
 import pytest
 
 from mediad.config import Settings
@@ -11,7 +13,7 @@ from mediad.ports import Recipe
 
 
 def recipe(
-    codec: str, tier: Tier = Tier.MEDIUM, *, duration_s: float = 10.0, **more: object
+    codec: str, tier: Tier = Tier.MEDIUM, *, duration_s: float = 10.0, **more: Any
 ) -> Recipe | Untouched:
     settings = Settings.model_validate(
         {"root": "/nowhere", "compress": {"video": {"codec": codec, "light_crf": 21, **more}}}
@@ -55,7 +57,7 @@ def test_what_is_too_short_is_left_as_it_is() -> None:
         ({"heavy_target": 90}, "video-x265-crf26/1"),
     ],
 )
-def test_whatever_changes_the_outcome_changes_the_name(more: dict[str, object], name: str) -> None:
+def test_whatever_changes_the_outcome_changes_the_name(more: dict[str, Any], name: str) -> None:
     made = recipe("hevc", **more)
     assert isinstance(made, Recipe)
     assert made.name == name
