@@ -29,8 +29,12 @@ check: setup-dev
 test: check
 	$(PY) -m pytest -n $(JOBS) -m "not crash and not deb"
 
+# Every crash point, every fault, every power cut: hours. EVERY=N tries only every Nth of them.
+EVERY ?= 1
 crash: setup-dev
+	$(PY) -m crash --jobs $(JOBS) --every $(EVERY)
 	$(PY) -m pytest -n $(JOBS) -m crash
+	$(PY) -m crash.mutants
 
 bench: setup-dev
 	$(PY) -m bench

@@ -21,6 +21,7 @@ from crash.rig import Rig, warm
 from crash.tally import Tally
 from crash.worlds import WORLDS, World
 
+Job = tuple[int, int]
 TRIES: Final = ("kill", "double", "fault", "lasting", "power", "rot")
 DOUBLES: Final = 3  # second kills after each first
 
@@ -49,11 +50,24 @@ def _all(words: argparse.Namespace, base: Path) -> Iterator[Tally]:
         for what in words.what or TRIES:
             stride = words.every * world.stride
             for tally, plan, do in _PLANS[what](world, stride, words):
-                spread(base, world, words.jobs, plan, do, tally)
+                spread(base, world, words.jobs, _limited(plan, words.limit), do, tally)
                 yield tally
 
 
-Job = tuple[int, int]
+def _limited(
+    plan: Callable[[Rig], Iterable[Job]], limit: int | None
+) -> Callable[[Rig], Iterable[Job]]:
+    """No more than so many, from the first to the last."""
+    if limit is None:
+        return plan
+
+    def some(rig: Rig) -> Iterable[Job]:
+        jobs = list(plan(rig))
+        return [jobs[n * len(jobs) // limit] for n in range(limit)] if len(jobs) > limit else jobs
+
+    return some
+
+
 Try = tuple[Tally, Callable[[Rig], Iterable[Job]], Callable[[Rig, Job], None]]
 
 
@@ -143,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--worlds", nargs="*", choices=WORLDS, help="all if none is named")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth point")
+    parser.add_argument("--limit", type=int, metavar="N", help="no more than N of each kind")
     parser.add_argument("--faults", nargs="*", choices=points.FAULTS)
     parser.add_argument("--models", nargs="*", choices=MODELS, default=MODELS)
     parser.add_argument("--jobs", type=int, default=2, metavar="N")
