@@ -75,10 +75,11 @@ def check_alike(
         raise Failed("compress.dimensions", f"it is {candidate.size} instead of {source.size}")
     if source.mode != candidate.mode:
         raise Failed("compress.dimensions", f"it is {candidate.mode} instead of {source.mode}")
-    small = source.reduce(_BLOCK)
+    small, made = source.reduce(_BLOCK), candidate.reduce(_BLOCK)
     if witness is not None:
-        _check_agreed(small, witness, source.size)
-    alike = Likeness(*_moved(small, candidate.reduce(_BLOCK)), _psnr(source, candidate))
+        _check_agreed(small, witness, source.size, "two decoders see different pictures in it")
+        _check_agreed(made, witness, source.size, "another decoder sees something else in it")
+    alike = Likeness(*_moved(small, made), _psnr(source, candidate))
     if alike.worst_block > WORST_BLOCK or alike.mean_block > MEAN_BLOCK:
         raise Failed("compress.picture", f"a part of it shows something else ({alike.told()})")
     if alike.psnr_db < MIN_PSNR_DB:
@@ -86,14 +87,16 @@ def check_alike(
     return alike
 
 
-def _check_agreed(small: Image.Image, witness: Image.Image, size: tuple[int, int]) -> None:
+def _check_agreed(
+    small: Image.Image, witness: Image.Image, size: tuple[int, int], why: str
+) -> None:
     """What lies beyond the last whole block is not looked at: a file may hold anything there."""
     whole = (0, 0, size[0] // _BLOCK, size[1] // _BLOCK)
     if not whole[2] or not whole[3]:
         return
     worst, mean = _moved(small.crop(whole), witness.crop(whole))
     if worst > WORST_BLOCK or mean > MEAN_BLOCK:
-        raise Failed("compress.picture", "two decoders see different pictures in the original")
+        raise Failed("compress.picture", why)
 
 
 def _moved(one: Image.Image, other: Image.Image) -> tuple[float, float]:
