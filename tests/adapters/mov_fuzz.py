@@ -17,6 +17,7 @@ from pathlib import Path
 from mediad.adapters.bmff import NotUnderstood
 from mediad.adapters.mov_film import movie
 from mediad.adapters.mov_graft import changed, graft, moved
+from tests.memory import peak_bytes
 
 MEMORY_BYTES = 1 << 30
 _WORDS = b"moov trak mdia minf stbl stsd stts ctts stss stsc stsz stco co64 elst edts tkhd mdhd hdlr dref free".split()
@@ -116,8 +117,7 @@ def main(folder: Path, seed: int, count: int) -> None:
         began = time.monotonic()
         seen[tried(torn, path.with_suffix(".picture"), target)] += 1
         slowest = max(slowest, time.monotonic() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    sys.stdout.write(json.dumps({"seen": seen, "slowest_s": slowest, "peak_bytes": peak}))
+    sys.stdout.write(json.dumps({"seen": seen, "slowest_s": slowest, "peak_bytes": peak_bytes()}))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from mediad.adapters.inspector import header
 from mediad.adapters.photo_gates import Failed
 from mediad.errors import Refused
 from tests.adapters import stills
+from tests.memory import peak_bytes
 
 MEMORY_BYTES = 1 << 30
 _HEAD = 1600  # where the descriptions are: most of the hits go here
@@ -181,8 +182,9 @@ def main(folder: Path, seed: int, count: int) -> None:
         began = time.process_time()
         outcomes[tried(name, photo, target)] += 1
         slowest = max(slowest, time.process_time() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    sys.stdout.write(json.dumps({"seen": outcomes, "slowest_s": slowest, "peak_bytes": peak}))
+    sys.stdout.write(
+        json.dumps({"seen": outcomes, "slowest_s": slowest, "peak_bytes": peak_bytes()})
+    )
 
 
 if __name__ == "__main__":

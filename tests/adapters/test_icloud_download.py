@@ -4,7 +4,6 @@ import base64
 import hashlib
 import os
 import random
-import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -27,6 +26,7 @@ from mediad.testing.clock import StoppedClock
 from mediad.testing.icloud import Fault, File, jpeg
 from tests.adapters.folders import Folders, at, mounted
 from tests.adapters.icloud_stand import MTIME, PRIMARY, Stand, fetches, standing
+from tests.memory import taking_at_most
 
 CONTENT = "icloud-content.com/B"
 SIZE = 200_000
@@ -305,12 +305,10 @@ async def test_memory_stays_flat_whatever_the_size(tmp_path: Path) -> None:
 
     async with downloading(tmp_path, serve) as loader:
         await loader.fetch([wish(b"warm", 1)], place)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         file = RemoteFile(Resource.ORIGINAL, "a.mov", megabytes << 20, mark)
         fetch = Fetch(CloudRef("PrimarySync", "A"), file, at(Site.INCOMING, "a.mov"), MTIME)
-        assert codes(await loader.fetch([fetch], place)) == [""]
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
-    assert grown < 64 << 20
+        with taking_at_most(64 << 20):
+            assert codes(await loader.fetch([fetch], place)) == [""]
 
 
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
