@@ -373,7 +373,7 @@ async def test_a_wait_that_is_over_is_work(tmp_path: Path) -> None:
     """A nightly `--once` must not end before it has cleaned what may go since noon."""
     archive = Play("archive", State.ARCHIVE_DUE, State.ARCHIVED)
     async with world(tmp_path, archive) as w:
-        archive.rule = lambda _, __: Wait(w.clock.now() + 1_000, "for a second")
+        archive.rule = lambda _, __: Wait(w.clock.now() + 3_600_000, "for an hour")
         [asset] = await w.drop("a.jpg")
         for step in (
             Transition(State.SEEN, "settle", State.SETTLED),
@@ -382,7 +382,7 @@ async def test_a_wait_that_is_over_is_work(tmp_path: Path) -> None:
             await w.journal.record([Step(asset, step, Evidence("by hand", 1))])
         await until_marked(w, Mark.WAITING)
         await w.idle()
-        w.clock.advance(2)
+        w.clock.advance(3_601)
         assert not await w.engine.is_idle()
         assert await w.engine.is_idle(waits_count=False)
         w.engine.wake()
