@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ROOT ?= photos
 JOBS ?= $(shell nproc)
 
-.PHONY: run test setup setup-dev check crash bench lock docs deb release test-deb clean
+.PHONY: run test setup setup-dev check crash guards bench lock docs deb release test-deb clean
 
 run: setup
 	@echo "Drop photos and videos into:  $(ROOT)/incoming   (a copy; sub-folders are fine)"
@@ -35,6 +35,11 @@ crash: setup-dev
 	$(PY) -m crash --jobs $(JOBS) --every $(EVERY)
 	$(PY) -m pytest -n $(JOBS) -m crash
 	$(PY) -m crash.mutants
+	$(PY) -m scripts.mutants --jobs $(JOBS) --quiet
+
+# Every guard of what removes and places media, taken away in turn: a test has to notice.
+guards: setup-dev
+	$(PY) -m scripts.mutants --jobs $(JOBS) --quiet
 
 bench: setup-dev
 	$(PY) -m bench

@@ -52,3 +52,41 @@ def test_it_is_told_once_and_stays_until_somebody_has_looked() -> None:
     assert breaker.is_tripped
     assert breaker.reset()
     assert breaker.count(WINDOW_S * 9, 0, ids(FEW - 1)) is None, "it counts anew"
+
+
+def test_after_a_reset_neither_the_lost_nor_the_sound_of_before_count() -> None:
+    breaker = Breaker()
+    breaker.count(0.0, 5, ids(FEW))
+    assert breaker.reset()
+    assert breaker.count(1.0, 0, ids(FEW - 1, first=100)) is None
+    assert breaker.count(2.0, 0, ids(1, first=200)) == Toll(FEW, FEW)
+
+
+def test_sound_ones_of_one_minute_add_up() -> None:
+    breaker = Breaker()
+    breaker.count(0.0, 50, [])
+    breaker.count(30.0, 40, [])
+    assert breaker.count(31.0, 0, ids(FEW)) is None
+
+
+@pytest.mark.parametrize(
+    ("later", "now", "trips"),
+    [
+        (30.0, WINDOW_S, False),  # to the second it is within the hour
+        (30.0, WINDOW_S + 10, True),  # a minute is forgotten as one
+        (60.0, WINDOW_S + 1, False),  # the next minute is another one
+    ],
+)
+def test_sound_ones_are_forgotten_by_the_minute(later: float, now: float, *, trips: bool) -> None:
+    breaker = Breaker()
+    breaker.count(0.0, 1, [])
+    breaker.count(later, 1000, [])
+    assert (breaker.count(now, 0, ids(FEW)) is not None) is trips
+
+
+def test_each_lost_one_is_forgotten_an_hour_after_it_was_seen() -> None:
+    breaker = Breaker()
+    breaker.count(0.0, 0, ids(FEW - 3))
+    breaker.count(100.0, 0, ids(1, first=50))
+    found = breaker.count(WINDOW_S + 100, 0, ids(FEW - 1, first=100))
+    assert found == Toll(FEW, FEW), "the one of exactly an hour ago, and no older one"

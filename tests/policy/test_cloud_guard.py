@@ -24,16 +24,20 @@ from mediad.model import (
     SiteKey,
 )
 from mediad.policy.cloud_guard import (
+    CLOCK_MS,
     DAY_MS,
     HOME,
     MARKING,
     QUICK,
+    SELFTEST_MS,
     Case,
     Held,
     Proof,
     Rules,
+    album_times,
     changes,
     day_budget,
+    is_back,
     is_marked_in_time,
     lacks,
     lacks_before_reading,
@@ -343,3 +347,92 @@ def test_no_two_faults_make_a_right(faults: list[tuple[Proof, Callable[[Case], C
     assert last in {lack.proof for lack in lacks(spoilt)}
     with pytest.raises(Refused):
         warrant_for_cloud(spoilt)
+
+
+@pytest.mark.parametrize(
+    ("proof", "remembered"),
+    [
+        (Proof.OURS, replace(REMOTE, is_ours=False)),
+        (Proof.OLD_ENOUGH, replace(REMOTE, taken_at=NOW - 29 * DAY_MS)),
+        (Proof.SOUND, replace(REMOTE, flaw="a record without a file")),
+    ],
+)
+def test_what_was_once_listed_against_it_counts_though_icloud_says_otherwise_now(
+    proof: Proof, remembered: Remote
+) -> None:
+    assert {lack.proof for lack in lacks(row(remote=remembered)(GOOD))} == {proof}
+
+
+@pytest.mark.parametrize(
+    "file", [replace(TWIN_FILE, original=None), replace(TWIN_FILE, is_proved=False)]
+)
+def test_a_twin_that_was_not_taken_in_whole_keeps_the_photo_there(file: RemoteFile) -> None:
+    other = replace(TWIN, remote=replace(TWIN.remote, files=(file,)))
+    unsure = replace(GOOD, twins=((other, (held(file, STILL),)),))
+    assert {lack.proof for lack in lacks(unsure)} == {Proof.TWINS}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (row(deleted_at=NOW), True),
+        (row(recoverable_until=NOW), True),
+        (case(), False),
+        (lambda good: row(deleted_at=NOW)(case(fresh=None)(good)), False),
+        (lambda good: row(deleted_at=NOW)(fresh(is_deleted=True)(good)), False),
+    ],
+)
+def test_back_is_what_was_deleted_once_and_shows_now(
+    spoil: Callable[[Case], Case],
+    expected: bool,  # noqa: FBT001 - a case
+) -> None:
+    assert is_back(spoil(GOOD)) is expected
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        case(ahead_ms=CLOCK_MS), case(ahead_ms=-CLOCK_MS), fresh(taken_at=NOW - 30 * DAY_MS),
+        row(marked_at=NOW - 30 * DAY_MS), case(selftest=SelfTest(NOW - SELFTEST_MS, ok=True, detail="")),
+        case(selftest=SelfTest(NOW + DAY_MS, ok=True, detail="")),
+    ],
+)  # fmt: skip
+def test_to_the_day_is_in_time(spoil: Callable[[Case], Case]) -> None:
+    assert lacks(spoil(GOOD)) == ()
+
+
+@pytest.mark.parametrize("at", [REMOTE.added_at - DAY_MS, NOW + DAY_MS])
+def test_a_marking_may_be_a_day_off_and_no_more(at: int) -> None:
+    assert is_marked_in_time(row(marked_at=at)(GOOD))
+    further = at - 1 if at < NOW else at + 1
+    assert not is_marked_in_time(row(marked_at=further)(GOOD))
+
+
+def test_one_more_place_in_the_archive_takes_nothing_from_the_first() -> None:
+    both = replace(HELD[1], fresh=(LIBRARY, *HELD[1].fresh))
+    assert both.is_archived
+    assert replace(both, remembered=both.fresh).was_archived
+
+
+def test_an_album_that_was_deleted_is_told_from_a_photo_that_was_taken_out() -> None:
+    gone, taken_out = case(album=None)(GOOD), case(album=frozenset())(GOOD)
+    assert (gone.is_member, taken_out.is_member) == (False, False)
+    assert [lack.why for lack in lacks(gone)] == ["the album is not there any more"]
+    assert [lack.why for lack in lacks(taken_out)] == ["it does not stand in the album"]
+
+
+def test_a_fingerprint_that_nobody_can_work_out_is_said_once() -> None:
+    odd = unproved(replace(FILES[1], fingerprint="AgUnknown", is_proved=False))(GOOD)
+    assert [lack.proof for lack in lacks(odd)].count(Proof.TAKEN) == 1
+
+
+def test_its_days_begin_when_it_is_marked_and_never_before() -> None:
+    assert album_times(row(marked_at=None)(GOOD)) == NOW + RULES.cooloff_ms
+
+
+def test_which_proofs_are_asked_for_when_is_written_down() -> None:
+    """Adding one is a decision: whoever changes these sets changes them here, too."""
+    read = {Proof.ARCHIVED, Proof.MATCHED, Proof.COPIES, Proof.ON_PHONE, Proof.TWINS}
+    assert set(Proof) - QUICK == read
+    later = {Proof.ARMED, Proof.TESTED, Proof.MEMBER, Proof.COOLED}
+    assert set(Proof) - MARKING == read | later
