@@ -327,6 +327,38 @@ def test_a_day_of_faults_ends_with_everything_at_home(tmp_path: Path) -> None:
         assert c.originals() == wanted
 
 
+@pytest.mark.parametrize("obeys_tags", [True, False], ids=["Apple refuses", "Apple takes it"])
+def test_an_edit_in_the_last_moment_comes_home_and_has_its_own_days_in_the_album(
+    tmp_path: Path,
+    obeys_tags: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Between our last look and the deletion: whether Apple compares change tags or not, the edit is not given up."""
+    with clouded(tmp_path) as c:
+        c.decide_by_file(
+            "delete.enabled = true", "delete.cooloff_days = 0", "delete.percent_per_day = 100"
+        )
+        shot = c.do(c.me.shoot, NAME, taken_at=TAKEN)
+        c.icloud.quirks.is_oplock_enforced = obeys_tags
+        with c.root.running():
+            c.sign_in()
+            c.root.until(lambda: c.stage("mark")["done"] == 1)
+            assert c.root.ctl("selftest").returncode == 0
+            first = str(c.root.explain(NAME)["id"])
+            edit = partial(c.me.edit, shot.record)
+            c.icloud.faults.append(Fault("records/modify", meanwhile=edit))
+            c.arm()
+            c.root.until(lambda: c.deleted() == [shot.record])
+            rule(c, "delete.cooloff_days", "7")
+            rule(c, "icloud.at_once", "3")  # which has iCloud's news read at once
+            c.root.until(lambda: c.originals() == contents(c, [shot.record]))
+            c.root.until(lambda: c.stage("mark")["done"] == 2)
+            c.root.until(partial(c.says, "IMG_0000-edited.JPG", "delete", "for its days"))
+            if not obeys_tags:
+                c.root.until(partial(c.says, first, "delete", "was edited in iCloud in the moment"))
+        assert c.left() == {shot.record}
+        assert c.deleted() == [shot.record]
+
+
 def test_deleting_that_is_switched_on_later_concerns_what_is_at_home_already(
     tmp_path: Path,
 ) -> None:

@@ -1,7 +1,7 @@
 """What goes wrong on request, and what the server remembers of the requests it got."""
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ class Fault:
     One of: `status` (with `body` as JSON, and Retry-After), `html` (200 and a page nobody asked for), `hang` (no answer
     until the server goes), `lost` (it is done, and the answer never comes), or a spoilt good answer: `cut_at` (the
     connection ends after so many bytes), `stall_at` (it stays, and no more comes), `truncate_at` (shorter, and says it
-    is whole), `flip_at` (a bit of that byte).
+    is whole), `flip_at` (a bit of that byte). Or `meanwhile`: somebody else was faster by a moment, and the answer is good.
     """
 
     path: str
@@ -32,6 +32,7 @@ class Fault:
     stall_at: int | None = None
     truncate_at: int | None = None
     flip_at: int | None = None
+    meanwhile: Callable[[], object] | None = None
 
     @property
     def breaks_off(self) -> bool:

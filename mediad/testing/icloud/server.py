@@ -116,6 +116,8 @@ class FakeICloud:
             if fault.retry_after is not None:
                 given.headers["Retry-After"] = str(math.ceil(fault.retry_after))
             return given
+        if fault.meanwhile is not None:
+            fault.meanwhile()
         given = self._answer(call)
         content = given.body if isinstance(given.body, bytes) else b""
         if fault.truncate_at is not None:
