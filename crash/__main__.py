@@ -11,17 +11,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from crash import points, power, rot
+from crash.book import Book, Job, commit_here
 from crash.crew import spread
 from crash.cuts import MODELS, Cut
 from crash.rig import Rig, warm
 from crash.tally import Tally
 from crash.worlds import WORLDS, World
 
-Job = tuple[int, int]
 TRIES: Final = ("kill", "double", "fault", "lasting", "power", "rot")
 DOUBLES: Final = 3  # second kills after each first
 
@@ -45,13 +46,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _all(words: argparse.Namespace, base: Path) -> Iterator[Tally]:
+    book = Book(words.book, commit_here())
     for name in words.worlds or WORLDS:
         world = WORLDS[name]
         for what in words.what or TRIES:
             stride = words.every * world.stride
             for tally, plan, do in _PLANS[what](world, stride, words):
-                spread(base, world, words.jobs, _limited(plan, words.limit), do, tally)
+                left = partial(_left, book, tally, _limited(plan, words.limit))
+                spread(base, world, words.jobs, left, book.noting(tally, do), tally)
                 yield tally
+
+
+def _left(
+    book: Book, tally: Tally, plan: Callable[[Rig], Iterable[Job]], rig: Rig
+) -> Iterable[Job]:
+    return book.left(tally, plan(rig))
 
 
 def _limited(
@@ -162,6 +171,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", nargs="*", choices=MODELS, default=MODELS)
     parser.add_argument("--jobs", type=int, default=2, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append a line for each tally")
+    parser.add_argument(
+        "--book", type=Path, metavar="FILE", help="a line for each trial; those in it are left out"
+    )
     parser.add_argument("--scratch", type=Path, default=Path("/dev/shm"), metavar="DIR")  # noqa: S108 - a tmpfs
     return parser
 
