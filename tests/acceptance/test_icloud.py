@@ -16,6 +16,7 @@ from mediad.testing.icloud.person import JPEG
 from mediad.testing.icloud.rows import File
 from tests.acceptance.clouded import Clouded, clouded, stays
 from tests.acceptance.phone import Phoned, away
+from tests.acceptance.whole import hashes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -61,6 +62,45 @@ def test_from_the_sign_in_to_an_emptied_icloud(tmp_path: Path) -> None:
         assert c.originals() == wanted
         assert told["position"]["cloud"] == "deleted"
         assert grid["complete"] is True
+
+
+def _fetched(c: Clouded) -> int:
+    """How often a file's bytes were asked for."""
+    asked: dict[str, int] = c.do(c.icloud.remembered.requests.copy)
+    return sum(n for path, n in asked.items() if path.startswith("content"))
+
+
+def test_two_hundred_come_home_whole_whatever_they_are_called_and_none_twice(
+    tmp_path: Path,
+) -> None:
+    """Two of one name on one day, names that are paths; after a restart nothing is fetched again."""
+    odd = [
+        "IMG_0001.JPG",
+        "IMG_0001.JPG",
+        "../../etc/passwd",
+        "/IMG.JPG",
+        ".hidden.JPG",
+        "CON.JPG",
+        "ä\u0308.JPG",
+        "",
+    ]
+    names = [*odd, *(f"IMG_1{n:03}.JPG" for n in range(200 - len(odd)))]
+    with clouded(tmp_path, MEDIAD_DELETE__ENABLED="false") as c:
+        shots = [c.do(c.me.shoot, name, taken_at=TAKEN + n) for n, name in enumerate(names)]
+        wanted = contents(c, [shot.record for shot in shots])
+        assert len(set(wanted)) == len(names)
+        with c.root.running():
+            c.sign_in()
+            c.root.until(lambda: c.stage("archive")["done"] == len(names))
+            c.root.until(lambda: c.root.ask("icloud", "completeness")["complete"])
+            c.root.until(lambda: hashes(c.root.library) == wanted)
+        assert c.originals() == wanted
+        assert _fetched(c) == len(names)
+        looks = c.do(c.icloud.remembered.requests.copy)["/changes/database"]
+        c.root.once()
+        assert c.do(c.icloud.remembered.requests.copy)["/changes/database"] > looks
+        assert _fetched(c) == len(names)
+        assert c.originals() == wanted
 
 
 def album_of(c: Clouded) -> str:
