@@ -23,8 +23,9 @@ _APP2: Final = 0xE2
 _APP14: Final = 0xEE
 _APPS: Final = frozenset(range(0xE0, 0xF0))
 _RESTARTS: Final = frozenset(range(0xD0, 0xD8))
+_PROGRESSIVE: Final = 0xC2
 _PICTURES: Final = frozenset(
-    {0xC0, 0xC1, 0xC2}
+    {0xC0, 0xC1, _PROGRESSIVE}
 )  # baseline, extended, progressive; all Huffman-coded
 _TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})  # DHT, DQT, DRI
 _MARKER: Final = re.compile(rb"\xff[^\0]")  # 0xFF 0x00 is a coded 0xFF
@@ -69,6 +70,11 @@ class Layout(NamedTuple):
     segments: tuple[Segment, ...]  # up to the first scan, without it
     scan: int  # where the first SOS starts
     end: int  # behind the EOI of the primary picture
+
+    @property
+    def is_progressive(self) -> bool:
+        """In many scans, each over the whole picture."""
+        return any(segment.marker == _PROGRESSIVE for segment in self.segments)
 
 
 class Multi(NamedTuple):

@@ -2,7 +2,8 @@
 The gates that a photo's rendition passes before it may stand in for the original.
 
 They are gross on purpose: not a score of beauty, but proof that it is the same picture, whole. Means over 8 by 8
-pixels hardly move in any sane encoding, so one spoilt block shows among millions; sharpness is looked at in samples.
+pixels hardly move in any sane encoding, so one spoilt block shows among millions; sharpness is looked at in samples,
+and a coder that kept much less of it than it was asked for is stopped too (photo_score).
 """
 
 import struct
@@ -13,6 +14,8 @@ from math import inf, log10
 from typing import Final
 
 from PIL import Image, ImageChops, ImageStat
+
+from mediad.adapters.photo_score import score
 
 MAX_PIXELS: Final = 220_000_000
 WORST_BLOCK: Final = (
@@ -27,7 +30,7 @@ DECODER_FAULTS: Final = (
     struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
 )  # fmt: skip
 
-_BLOCK: Final = 8
+EIGHTH: Final = 8  # the side of a block
 _SAMPLE: Final = 512
 _FULL: Final = 255.0
 
@@ -63,6 +66,22 @@ class Likeness:
         }
 
 
+def compared(
+    source: Image.Image,
+    candidate: Image.Image,
+    quality: int,
+    witness: Image.Image | None = None,
+) -> Mapping[str, object]:
+    """The figures of a rendition that is the same picture (`check_alike`), and good enough for its recipe's quality."""
+    alike = check_alike(source, candidate, witness)
+    found = score(source, candidate, quality)
+    if not found.is_enough:
+        raise Failed(
+            "compress.score", f"it lost too much (SSIM {found.ssim:g}, least {found.least:g})"
+        )
+    return {**alike.figures(), "ssim": found.ssim, "ssim_least": found.least}
+
+
 def check_alike(
     source: Image.Image, candidate: Image.Image, witness: Image.Image | None = None
 ) -> Likeness:
@@ -75,7 +94,7 @@ def check_alike(
         raise Failed("compress.dimensions", f"it is {candidate.size} instead of {source.size}")
     if source.mode != candidate.mode:
         raise Failed("compress.dimensions", f"it is {candidate.mode} instead of {source.mode}")
-    small, made = source.reduce(_BLOCK), candidate.reduce(_BLOCK)
+    small, made = source.reduce(EIGHTH), candidate.reduce(EIGHTH)
     if witness is not None:
         _check_agreed(small, witness, source.size, "two decoders see different pictures in it")
         _check_agreed(made, witness, source.size, "another decoder sees something else in it")
@@ -91,7 +110,7 @@ def _check_agreed(
     small: Image.Image, witness: Image.Image, size: tuple[int, int], why: str
 ) -> None:
     """What lies beyond the last whole block is not looked at: a file may hold anything there."""
-    whole = (0, 0, size[0] // _BLOCK, size[1] // _BLOCK)
+    whole = (0, 0, size[0] // EIGHTH, size[1] // EIGHTH)
     if not whole[2] or not whole[3]:
         return
     worst, mean = _moved(small.crop(whole), witness.crop(whole))

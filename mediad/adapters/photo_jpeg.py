@@ -21,7 +21,7 @@ from PIL import Image
 
 from mediad.adapters import jpeg_graft
 from mediad.adapters.bmff import NotUnderstood
-from mediad.adapters.photo_gates import DECODER_FAULTS, MAX_PIXELS, Failed, check_alike
+from mediad.adapters.photo_gates import DECODER_FAULTS, EIGHTH, MAX_PIXELS, Failed, compared
 from mediad.errors import NeedsOperator, Refused
 
 jpegli: ModuleType | None = None  # no wheel for this machine: Pillow does it, with larger files
@@ -86,11 +86,14 @@ def render(
     return coded.figures, Seen(original, plan, decoded.picture)
 
 
-def judge(source: Path, candidate: Path, seen: Seen | None = None) -> Mapping[str, object]:
+def judge(
+    source: Path, candidate: Path, quality: int, seen: Seen | None = None
+) -> Mapping[str, object]:
     """
     Raises Failed at the first gate that is not passed. The candidate is read from the disk and decoded to its end.
 
-    With `seen`, the source is not decoded a second time by the decoder that fed the coder, but looked at by the other.
+    `quality` is what was asked for. With `seen`, the source is not decoded a second time by the decoder that fed the
+    coder, but looked at by the other.
     """
     original = seen.data if seen else source.read_bytes()
     made = candidate.read_bytes()
@@ -102,16 +105,26 @@ def judge(source: Path, candidate: Path, seen: Seen | None = None) -> Mapping[st
         raise Failed("compress.unreadable", str(why)) from None
     if len(made) >= len(original):
         raise Failed("compress.larger", "it is no smaller than the original")
-    picture = jpeg_graft.primary(original, old)
+    coded = jpeg_graft.primary(original, old)
     try:
-        alike = check_alike(
-            seen.picture if seen else _picture(picture),
-            _picture(jpeg_graft.primary(made, new)),
-            _picture(picture, 8) if seen else None,
-        )
+        source_picture, eighth = _sights(coded, old, seen)
+        figures = compared(source_picture, _picture(jpeg_graft.primary(made, new)), quality, eighth)
     except DECODER_FAULTS as why:
         raise Failed("compress.unreadable", f"it cannot be decoded ({why})") from None
-    return {**alike.figures(), "source_digest": blake3(original).hexdigest()}
+    return {**figures, "source_digest": blake3(original).hexdigest()}
+
+
+def _sights(
+    coded: bytes, plan: jpeg_graft.Layout, seen: Seen | None
+) -> tuple[Image.Image, Image.Image | None]:
+    """The source's picture, and an eighth of it by another decoder than that."""
+    if seen is None:
+        return _picture(coded), None
+    if (
+        plan.is_progressive
+    ):  # damage in one of its many scans may leave a picture that decoders see differently
+        return _picture(coded), seen.picture.reduce(EIGHTH)
+    return seen.picture, _picture(coded, EIGHTH)
 
 
 def _check_structure(

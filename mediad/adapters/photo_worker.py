@@ -126,11 +126,13 @@ def _judged(
         if task.recipe["media"] == Media.HEIC:
             from mediad.adapters import photo_heic  # noqa: PLC0415
 
-            figures = photo_heic.judge(task.source, task.target, task.folder, task.limits)
+            crf = task.recipe["crf"]
+            figures = photo_heic.judge(task.source, task.target, crf, task.folder, task.limits)
         else:
             from mediad.adapters import photo_jpeg  # noqa: PLC0415
 
-            figures = photo_jpeg.judge(task.source, task.target, seen)
+            quality = task.recipe["quality"]
+            figures = photo_jpeg.judge(task.source, task.target, quality, seen)
     except Failed as no:
         return {"failed": no.code, "why": no.why, **_sizes(task.target)}
     return {"figures": {**(made or {}), **figures}, **_sizes(task.target)}

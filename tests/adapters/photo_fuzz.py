@@ -151,9 +151,9 @@ def _jpeg(photo: Path, target: Path) -> str:
     data = photo.read_bytes()
     plan = jpeg_graft.layout(data)
     _, seen = photo_jpeg.render(photo, target, 60, "auto")
-    photo_jpeg.judge(photo, target, seen)
+    photo_jpeg.judge(photo, target, 60, seen)
     try:
-        photo_jpeg.judge(photo, target)
+        photo_jpeg.judge(photo, target, 60)
     except Failed as no:
         return f"accepted, and then not: {no}"
     made = target.read_bytes()

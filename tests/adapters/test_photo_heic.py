@@ -29,7 +29,7 @@ def target(tmp_path: Path) -> Path:
 
 def stopped(source: Path, target: Path) -> str:
     with pytest.raises(Failed) as no:
-        photo_heic.judge(source, target, target.parent, LIMITS)
+        photo_heic.judge(source, target, 24, target.parent, LIMITS)
     return no.value.code
 
 
@@ -37,7 +37,7 @@ def test_a_rendition_is_smaller_and_passes_every_gate(source: Path, target: Path
     figures = photo_heic.render(source, target, 24, LIMITS)
     assert figures["encoder"] == "libx265"
     assert target.stat().st_size < source.stat().st_size * 0.9
-    assert photo_heic.judge(source, target, target.parent, LIMITS)["worst_block"]
+    assert photo_heic.judge(source, target, 24, target.parent, LIMITS)["worst_block"]
 
 
 def test_an_unknown_structure_is_left_as_it_is(source: Path, target: Path) -> None:
@@ -69,7 +69,7 @@ def test_what_would_grow_is_left_as_it_is(source: Path, target: Path) -> None:
 def test_another_picture_is_stopped(source: Path, target: Path) -> None:
     coarse = parse(stills.heic(quality=40))
     target.write_bytes(graft(parse(stills.heic()), coded_tiles(coarse)))
-    photo_heic.judge(source, target, target.parent, LIMITS)
+    photo_heic.judge(source, target, 24, target.parent, LIMITS)
     target.write_bytes(graft(parse(stills.heic()), coded_tiles(parse(stills.black_heic()))))
     assert stopped(source, target) == "compress.picture"
 
@@ -95,7 +95,7 @@ def test_a_poisoned_rendition_is_stopped(source: Path, target: Path) -> None:
 def test_a_real_photo_with_a_gain_map_shrinks_and_passes(shared_media: Path, target: Path) -> None:
     source = shared_media / "heic_hdr_gainmap/aux_YCbCr.heic"
     photo_heic.render(source, target, 24, LIMITS)
-    assert photo_heic.judge(source, target, target.parent, LIMITS)["source_digest"]
+    assert photo_heic.judge(source, target, 24, target.parent, LIMITS)["source_digest"]
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from mediad.adapters import photo_jpeg
 from mediad.adapters.photo_gates import Failed
@@ -39,8 +39,8 @@ def test_a_rendition_is_smaller_and_passes_every_gate(
     figures, seen = photo_jpeg.render(source, target, 75, encoder)
     assert figures["encoder"] == ("pillow" if encoder == "pillow" else "jpegli")
     assert target.stat().st_size < source.stat().st_size * 0.8
-    assert photo_jpeg.judge(source, target)["worst_block"]
-    assert photo_jpeg.judge(source, target, seen)["worst_block"]
+    assert photo_jpeg.judge(source, target, 75)["worst_block"]
+    assert photo_jpeg.judge(source, target, 75, seen)["worst_block"]
 
 
 def test_without_jpegli_pillow_does_it(
@@ -61,7 +61,7 @@ def test_gray_stays_gray_and_colour_keeps_its_resolution(
     source.write_bytes(stills.jpeg(image, sampling=sampling))
     assert photo_jpeg.render(source, target, 65, "auto")[0]["encoder"] == "pillow"
     assert stills.decoded(target.read_bytes()).mode == image.mode
-    photo_jpeg.judge(source, target)
+    photo_jpeg.judge(source, target, 75)
 
 
 def test_colour_in_an_unusual_resolution_is_left_as_it_is(source: Path, target: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_poisoned_rendition_is_stopped(
     seen = photo_jpeg.render(source, target, 75, "auto")[1] if in_one_breath else None
     target.write_bytes(data)
     with pytest.raises(Failed) as no:
-        photo_jpeg.judge(source, target, seen)
+        photo_jpeg.judge(source, target, 75, seen)
     assert no.value.code == code
 
 
@@ -162,8 +162,23 @@ def test_a_decoder_that_sees_another_picture_is_caught(source: Path, target: Pat
     gone_wrong = stills.decoded(stills.jpeg()).point(lambda v: 255 - v)
     target.write_bytes(stills.usual(stills.jpeg(gone_wrong, quality=75)))
     with pytest.raises(Failed) as no:
-        photo_jpeg.judge(source, target, seen._replace(picture=gone_wrong))
+        photo_jpeg.judge(source, target, 75, seen._replace(picture=gone_wrong))
     assert (no.value.code, "two decoders" in no.value.why) == ("compress.picture", True)
+
+
+def test_what_one_decoder_misses_between_many_scans_another_one_sees(
+    source: Path, target: Path
+) -> None:
+    """A wrong byte in a progressive picture may cost one decoder its detail: found by mutation."""
+    sharp = Image.effect_noise((640, 480), 30).convert("RGB")
+    source.write_bytes(stills.usual(stills.jpeg(sharp, progressive=True)))
+    seen = photo_jpeg.render(source, target, 75, "auto")[1]
+    photo_jpeg.judge(source, target, 75, seen)
+    softened = sharp.filter(ImageFilter.GaussianBlur(0.7))
+    target.write_bytes(stills.usual(stills.jpeg(softened, quality=75)))
+    with pytest.raises(Failed) as no:
+        photo_jpeg.judge(source, target, 75, seen._replace(picture=softened))
+    assert no.value.code == "compress.score"
 
 
 @pytest.mark.parametrize("in_one_breath", [False, True])
@@ -173,20 +188,20 @@ def test_a_lost_gain_map_is_stopped(source: Path, target: Path, *, in_one_breath
     made = stills.with_gain_map(stills.jpeg(quality=60))
     target.write_bytes(made[: made.index(b"\xff\xd9") + 2])
     with pytest.raises(Failed) as no:
-        photo_jpeg.judge(source, target, seen)
+        photo_jpeg.judge(source, target, 75, seen)
     assert no.value.code in {"compress.tags", "compress.unreadable"}
 
 
 def test_a_gain_map_that_cannot_be_found_any_more_is_stopped(source: Path, target: Path) -> None:
     source.write_bytes(stills.with_gain_map())
     photo_jpeg.render(source, target, 75, "auto")
-    photo_jpeg.judge(source, target)
+    photo_jpeg.judge(source, target, 75)
     data = bytearray(target.read_bytes())
     at = data.index(b"MPF\0") + 4 + 8 + 2 + 24 + 4 + 16 + 8
     data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") - 1).to_bytes(4, "little")
     target.write_bytes(data)
     with pytest.raises(Failed) as no:
-        photo_jpeg.judge(source, target)
+        photo_jpeg.judge(source, target, 75)
     assert no.value.code in {"compress.tags", "compress.unreadable"}
 
 
@@ -210,7 +225,7 @@ def test_real_photos_shrink_and_pass(
     source = shared_media / name
     photo_jpeg.render(source, target, 75, "auto")
     assert target.stat().st_size < source.stat().st_size * most
-    photo_jpeg.judge(source, target)
+    photo_jpeg.judge(source, target, 75)
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,9 @@ def code_of(found: Recipe | Untouched) -> str:
 @pytest.mark.parametrize(
     ("media", "tier", "name"),
     [
-        (Media.JPEG, Tier.LIGHT, "photo-auto-q85/1"),
-        (Media.JPEG, Tier.MEDIUM, "photo-auto-q75/1"),
-        (Media.JPEG, Tier.HEAVY, "photo-auto-q65/1"),
+        (Media.JPEG, Tier.LIGHT, "photo-auto-q85/2"),
+        (Media.JPEG, Tier.MEDIUM, "photo-auto-q75/2"),
+        (Media.JPEG, Tier.HEAVY, "photo-auto-q65/2"),
         (Media.HEIC, Tier.MEDIUM, "photo-heic-crf18/1"),
         (Media.HEIC, Tier.HEAVY, "photo-heic-crf20/1"),
         (Media.MOV, Tier.LIGHT, "video-x265-crf24/1"),
@@ -66,7 +66,7 @@ def test_the_numbers_are_the_person_s() -> None:
         photo={"light_quality": 91, "encoder": "pillow"}, video={"heavy_crf": 31, "codec": "av1"}
     )
     photo = made(recipe(Media.JPEG, Tier.LIGHT, of=mine))
-    assert (photo.name, photo.quality, photo.encoder) == ("photo-pillow-q91/1", 91, "pillow")
+    assert (photo.name, photo.quality, photo.encoder) == ("photo-pillow-q91/2", 91, "pillow")
     film = made(recipe(Media.MOV, Tier.HEAVY, of=mine))
     assert (film.name, film.crf, film.encoder) == ("video-svtav1-crf31/1", 31, "libsvtav1")
 

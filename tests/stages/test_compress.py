@@ -129,12 +129,12 @@ async def kept(world: World, asset: Asset) -> Evidence:
 async def test_a_rendition_is_made_judged_and_told_with_its_figures() -> None:
     world = World()
     photo = world.photo()
-    assert await world.rule(photo) == Act("render a.jpg as photo-auto-q75/1")
+    assert await world.rule(photo) == Act("render a.jpg as photo-auto-q75/2")
     done = await world.run(photo)
     [made] = done.evidence.renditions
     assert done.then is State.COMPRESSED
-    assert made.place == Place(Site.SPOOL, SiteKey("renditions/1-1-a.jpg.photo-auto-q75-1.jpeg"))
-    assert (made.original, made.recipe, made.size) == (1, "photo-auto-q75/1", BIG // 2)
+    assert made.place == Place(Site.SPOOL, SiteKey("renditions/1-1-a.jpg.photo-auto-q75-2.jpeg"))
+    assert (made.original, made.recipe, made.size) == (1, "photo-auto-q75/2", BIG // 2)
     assert made.digest == world.files.files[made.place].digest
     assert (made.figures["bytes_in"], made.figures["ratio"]) == (BIG, 0.5)
 
