@@ -7,13 +7,14 @@ that keeps to none of it is late, is named in `status` and in the log, and ends 
 What blocks the event loop needs no heart: then nobody feeds at all.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
 
+from mediad.adapters.errnos import shown
 from mediad.daemon.supervisor import Supervisor
-from mediad.policy.problems import STALLED, Problem, Problems
+from mediad.policy.problems import OVERDUE, STALLED, Problem, Problems
 from mediad.ports import Clock
 
 log = structlog.get_logger()
@@ -22,6 +23,7 @@ LIMIT_S: Final = (
     120.0  # the longest piece of work between two sleeps: many times what any is known to take
 )
 LOOK_S: Final = 10.0
+NAMED: Final = 5  # so many of the files that hang, for a person
 
 
 class Heart:
@@ -59,11 +61,22 @@ class Heart:
 
 
 class Liveness:
-    """`stuck` names what gets on without a heart and has not for too long: the engine's runners."""
+    """
+    `stuck` names what gets on without a heart and has not for too long: the engine's runners.
 
-    def __init__(self, clock: Clock, stuck: Callable[[float], Sequence[str]]) -> None:
+    `overdue` names the files that a stage has been busy with for too long. That is told and no more: a film may be
+    longer than anybody thought, and what hangs in a dead disk goes on when the disk does.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        stuck: Callable[[float], Sequence[str]],
+        overdue: Callable[[], Mapping[str, Sequence[str]]] = dict,
+    ) -> None:
         self._clock = clock
         self._stuck = stuck
+        self._overdue = overdue
         self._hearts: dict[str, Heart] = {}
 
     def heart(self, name: str, limit: Callable[[], float] = lambda: LIMIT_S) -> Clock:
@@ -90,6 +103,7 @@ class Liveness:
             heart.begin()
         pause = min(LOOK_S, supervisor.watchdog_s / 3 or LOOK_S)
         while True:
+            self._tell_overdue(problems)
             late = self.late()
             if not late:
                 problems.clear(STALLED)
@@ -98,6 +112,26 @@ class Liveness:
             elif problems.report(_problem(late, self._clock.now())):
                 log.error(STALLED, loops=late)
             await self._clock.sleep(pause)
+
+    def _tell_overdue(self, problems: Problems) -> None:
+        overdue = self._overdue()
+        if not overdue:
+            problems.clear(OVERDUE)
+        elif problems.report(_hanging(overdue, self._clock.now())):
+            log.error(
+                OVERDUE, stages={name: list(files)[:NAMED] for name, files in overdue.items()}
+            )
+
+
+def _hanging(overdue: Mapping[str, Sequence[str]], now: int) -> Problem:
+    files = [f"{stage}: {shown(name)}" for stage, names in overdue.items() for name in names]
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    what = (
+        f"work on {', '.join(files[:NAMED])}{more} does not come to an end, for longer than it can take; no file is"
+        " harmed by that, and other files go on"
+    )
+    remedy = "look for a disk or a program that hangs (mediactl doctor); a restart of mediad begins that work anew"
+    return Problem(OVERDUE, what, now, remedy, subject=OVERDUE)
 
 
 def _problem(late: Sequence[str], now: int) -> Problem:

@@ -15,7 +15,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from mediad.engine.desk import Desk, Planned, lots_of
+from mediad.engine.desk import LONGEST_NAP_S, Desk, Place, Planned, give_up_places, lots_of, nap_s
 from mediad.engine.lots import Lots
 from mediad.errors import Bug, MediadError
 from mediad.journal import OFF, Committed, Journal, Mark, Work
@@ -32,7 +32,6 @@ log = structlog.get_logger()
 SOON_OVER: Final = frozenset(
     {s for s in State if s.lane is Lane.INTAKE} | {State.PHONE_DUE, State.PLACED}
 )
-LONGEST_NAP_S: Final = 60.0  # a runner looks at least this often, whatever it was told
 
 
 class Engine:
@@ -94,6 +93,11 @@ class Engine:
         since = self._ports().clock.monotonic() - longer_than_s
         return [f"runner {name}" for name, desk in self._desks.items() if desk.asked_at < since]
 
+    def overdue(self) -> Mapping[str, Sequence[str]]:
+        """By stage: what it has been busy with for longer than anything takes."""
+        now = self._ports().clock.monotonic()
+        return {n: names for n, desk in self._desks.items() if (names := desk.overdue(now))}
+
     def wake(self) -> None:
         """Something may have changed: every runner looks at the journal again."""
         for desk in self._desks.values():
@@ -124,7 +128,8 @@ class Engine:
             self.wake()
 
     def link_is_down(self, site: str, fault: MediadError) -> None:
-        """One problem, one line in the log, and only the stages that need this part wait."""
+        """One problem, one line in the log, and only the stages that need this part wait: no other, for no place."""
+        give_up_places(self._desks.values(), site)
         now = self._ports().clock.now()
         if self._problems.report(Problem(fault.code, fault.what, now, fault.remedy, site)):
             log.warning("link.down", site=site, code=fault.code, what=fault.what)
@@ -232,25 +237,25 @@ class Engine:
 
         First the place, then the work: a lot that starts was read just now, and nothing starts after a stop or a pause.
         """
-        room, place = self._limiter(desk.stage.pool), object()
-        await room.acquire_on_behalf_of(place)
+        place = desk.place_in(room := self._limiter(desk.stage.pool))
+        await place.take()
         desk.asked_at = self._ports().clock.monotonic()
         try:
             lots, free_s = await self._due(desk)
         except BaseException:
-            room.release_on_behalf_of(place)
+            place.give_back()
             raise
         finally:
             desk.asked_at = math.inf
         for lot in lots:
             desk.busy.update(w.asset.id for w in lot)
-            tasks.start_soon(self._lot_in_pool, desk, lot, room, place)
-            place = object()
+            tasks.start_soon(self._lot_in_pool, desk, lot, place)
+            place = desk.place_in(room)
             try:
-                room.acquire_on_behalf_of_nowait(place)
+                place.take_nowait()
             except anyio.WouldBlock:  # what else was read may be old when there is room again
                 return 0.0
-        room.release_on_behalf_of(place)
+        place.give_back()
         return free_s
 
     async def _due(self, desk: Desk) -> tuple[list[list[Work]], float]:
@@ -259,29 +264,30 @@ class Engine:
             return [], 0.0
         now = self._ports().clock.now()
         if now < desk.rests_until:
-            return [], _nap_s(now, desk.rests_until)
+            return [], nap_s(now, desk.rests_until)
         if desk.stage.door and await self._journal.next_due(desk.stage.at) is not None:
             wait = await desk.stage.door(self._ports())  # nobody is asked for nobody's sake
             desk.closed = wait.why if wait else ""
             if wait:
-                return [], _nap_s(now, wait.until)
+                return [], nap_s(now, wait.until)
         free = 1 + int(self._limiter(desk.stage.pool).available_tokens)  # ours is taken already
         limit = min(free, 2) * desk.stage.lot_files
         page = await self._journal.work(desk.stage.at, now, limit, desk.busy)
         if page:
             return lots_of(page, desk.stage), 0.0
-        return [], _nap_s(now, await self._journal.next_due(desk.stage.at))
+        return [], nap_s(now, await self._journal.next_due(desk.stage.at))
 
-    async def _lot_in_pool(
-        self, desk: Desk, lot: Sequence[Work], room: anyio.CapacityLimiter, place: object
-    ) -> None:
+    async def _lot_in_pool(self, desk: Desk, lot: Sequence[Work], place: Place) -> None:
         clock = self._ports().clock
-        began = clock.monotonic()
+        began = place.began = clock.monotonic()
+        place.lot = lot
+        desk.places.add(place)
         moved = 0
         try:
             moved = await self._lots.work(desk, lot)
         finally:
-            room.release_on_behalf_of(place)
+            place.give_back()
+            desk.places.discard(place)
             desk.busy.difference_update(w.asset.id for w in lot)
             desk.joined &= desk.busy
             if moved:
@@ -391,10 +397,3 @@ def is_work(state: State, mark: Mark, *, retries_count: bool = True) -> bool:
             return state in SOON_OVER
         case _:
             return False
-
-
-def _nap_s(now: int, due: int | None) -> float:
-    """How long nothing will be due. What is due already is being worked on, and the end of its lot rings."""
-    if due is None or due <= now:
-        return LONGEST_NAP_S
-    return min((due - now) / 1000 + 0.001, LONGEST_NAP_S)

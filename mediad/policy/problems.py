@@ -6,6 +6,9 @@ from typing import Final, Literal, TypeAlias
 
 LinkState: TypeAlias = Literal["up", "down", "off"]
 STALLED: Final = "daemon.stalled"  # a loop of the daemon does not get on; code and subject
+OVERDUE: Final = (
+    "stage.overdue"  # a stage has been busy with a file for longer than anything takes; likewise
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,7 +11,7 @@ import anyio.to_thread
 from mediad.errors import MediadError, Refused
 from mediad.journal import BY_HAND, Committed, Condition, Listed, Mark, Step
 from mediad.model import AssetId, Evidence
-from mediad.policy.problems import STALLED
+from mediad.policy.problems import OVERDUE, STALLED
 from mediad.service import logs
 from mediad.service.answers import (
     AssetDoc,
@@ -31,7 +30,7 @@ from mediad.service.care import Care
 from mediad.service.cloud_answers import UndeletedDoc, WhyNotDoc
 from mediad.service.cloud_why_not import why_not_delete
 from mediad.service.desk import Desk
-from mediad.service.doctor import finding, host_findings
+from mediad.service.doctor import finding, findings_in_time
 from mediad.service.icloud import CloudDesk
 from mediad.service.keeping import Keeping
 from mediad.service.parts import Parts
@@ -128,15 +127,13 @@ class Service:
             await self._journal.counts()
         except MediadError as fault:
             why.append(fault.what)
-        if stalled := self._parts.problems.about(STALLED):
-            why.append(stalled.message)
+        known = map(self._parts.problems.about, (STALLED, OVERDUE))
+        why += [problem.message for problem in known if problem]
         return why
 
     async def doctor(self) -> DoctorDoc:
         loaded = self._parts.loaded()
-        findings = await anyio.to_thread.run_sync(
-            partial(host_findings, loaded.settings, loaded.file)
-        )
+        findings = await findings_in_time(loaded.settings, loaded.file)
         findings += await self._parts.orders.check_host()
         try:
             await self._journal.check()

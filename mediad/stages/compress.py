@@ -235,4 +235,5 @@ STAGE = Stage(
     decide,
     act,
     lot_files=1,  # a rendition costs far more than a commit, and no picture should wait for a film
+    slowest_bytes_s=5_000,
 )

@@ -92,6 +92,9 @@ class Stage(Generic[F]):
     needs: frozenset[str] = frozenset()  # links (archive, library …) whose fault pauses this stage
     lot_files: int = 256
     lot_bytes: int = 64 << 20
+    slowest_bytes_s: int = (
+        250_000  # a poor line; half an hour more than that takes, and it hangs somewhere
+    )
     destructive: bool = False  # the engine journals the intent before the first look
     # May the stage take anything now? A Wait says why not; asked before any work is read.
     door: Callable[[Ports], Awaitable[Wait | None]] | None = None

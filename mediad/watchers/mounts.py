@@ -60,7 +60,8 @@ class Watch:
         """
         For ever: every site now and then, and what has a fault every second, whoever met it.
 
-        `scanned`: whose own watch looks at them, and knows nothing of what others meet there: a disk that is full.
+        `scanned`: whose own watch looks at them, and knows nothing of what others meet there, a disk that is full,
+        nor of that it hangs itself.
         """
         calm_until = self._clock.monotonic()
         while True:
@@ -68,15 +69,17 @@ class Watch:
             if is_turn:
                 calm_until = self._clock.monotonic() + CALM_S
             worried = [s for s in sites if is_turn or self._problems.about(s)]
-            await self.ask_about_all([*worried, *(s for s in scanned if self._is_full(s))])
+            worried += [s for s in scanned if self._is_ours(s, is_turn=is_turn)]
+            await self.ask_about_all(worried)
             if is_turn:
                 await self.ask_about_room(sites)
             await self._ask_journal()
             await self._clock.sleep(WORRIED_S)
 
-    def _is_full(self, site: Site) -> bool:
+    def _is_ours(self, site: Site, *, is_turn: bool) -> bool:
+        """Of a site with a watch of its own: has it no fault, or one that only we see the end of?"""
         known = self._problems.about(site)
-        return known is not None and known.code == FULL
+        return is_turn if known is None else known.code in {FULL, self._found.get(site)}
 
     async def ask_about_all(self, sites: Collection[Site]) -> None:
         """At once: one that hangs keeps no other from being asked."""

@@ -133,6 +133,26 @@ async def test_the_watchdog_is_fed_while_all_get_on_and_never_while_one_does_not
         tasks.cancel_scope.cancel()
 
 
+async def test_what_takes_too_long_is_named_and_the_watchdog_is_fed_all_the_same(
+    ear: socket.socket,
+) -> None:
+    clock, problems = Hand(), Problems()
+    overdue: dict[str, list[str]] = {"archive": [f"{n}.jpg" for n in range(7)]}
+    liveness = Liveness(clock, nobody, lambda: overdue)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(liveness.feed, supervisor(ear), problems)
+        await clock.until_slept(1)
+        [problem] = problems.now()
+        assert problem.code == "stage.overdue"
+        assert "archive: 0.jpg" in problem.message
+        assert "and 2 more" in problem.message
+        assert meals(ear) == 1
+        overdue.clear()
+        await clock.until_slept(1)
+        assert problems.now() == ()
+        tasks.cancel_scope.cancel()
+
+
 async def test_it_is_fed_three_times_as_often_as_it_wants(ear: socket.socket) -> None:
     clock = Hand()
     async with anyio.create_task_group() as tasks:

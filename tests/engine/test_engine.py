@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from mediad.errors import NeedsOperator, Refused, Retryable
-from mediad.journal import Counts, Mark, Step
+from mediad.journal import Counts, Mark, Park, Step
 from mediad.model import Asset, Digest, Evidence
 from mediad.policy.problems import Problem
 from mediad.stages.verdict import Done, Verdict, Wait
@@ -18,6 +18,7 @@ from tests.engine.world import SOON_S, Play, World, world
 
 FULL = NeedsOperator("the disk is full", code="space.full", remedy="make room", site="spool")
 SETTLED, SEEN = State.SETTLED.value, "ready"
+HUNG = NeedsOperator("hung", code="archive.hung", site="archive")
 
 
 def hashing(**more: Any) -> Play:
@@ -372,22 +373,26 @@ async def test_an_arrival_that_settles_soon_is_work_and_a_wait_for_a_later_hour_
 async def test_a_wait_that_is_over_is_work(tmp_path: Path) -> None:
     """A nightly `--once` must not end before it has cleaned what may go since noon."""
     archive = Play("archive", State.ARCHIVE_DUE, State.ARCHIVED)
-    async with world(tmp_path, archive) as w:
-        archive.rule = lambda _, __: Wait(w.clock.now() + 3_600_000, "for an hour")
+    async with world(tmp_path, archive, is_working=False) as w:
         [asset] = await w.drop("a.jpg")
         for step in (
             Transition(State.SEEN, "settle", State.SETTLED),
             Transition(State.SETTLED, "hash", State.HASHED),
         ):
             await w.journal.record([Step(asset, step, Evidence("by hand", 1))])
-        await until_marked(w, Mark.WAITING)
-        await w.idle()
-        w.clock.advance(3_601)
+        until = w.clock.now() + 3_600_000
+        await w.journal.park(
+            [Park(asset, State.ARCHIVE_DUE.lane, Mark.WAITING, until, "for an hour")]
+        )
+        assert await w.engine.is_idle()
+        w.clock.advance(3_600)
         assert not await w.engine.is_idle()
         assert await w.engine.is_idle(waits_count=False)
-        w.engine.wake()
-        await w.idle()
-        assert archive.looks == ["a.jpg", "a.jpg"]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(w.engine.run)
+            await archive.until_looked(1)
+            await w.idle()
+            w.engine.stop()
 
 
 async def until_marked(w: World, mark: Mark) -> None:
@@ -555,3 +560,63 @@ async def test_what_has_started_while_the_journal_was_counted_is_work(tmp_path: 
             assert not await w.engine.is_idle()
         go.set()
         await w.idle()
+
+
+async def test_who_hangs_in_a_lost_part_keeps_no_place_from_those_who_do_not_need_it(
+    tmp_path: Path,
+) -> None:
+    archive = Play(pool="copy", needs=frozenset({"archive"}))
+    brake, other = Brake(archive), hashing(pool="copy")
+    async with world(tmp_path, archive, other) as w:
+        w.engine.set_pools({"copy": 1})
+        await w.drop("a.jpg")
+        await brake.until(1)
+        [asset] = await w.drop("b.jpg")
+        settled = Transition(State.SEEN, "settle", State.SETTLED)
+        await w.journal.record([Step(asset, settled, Evidence("by hand", 1))])
+        w.engine.wake()
+        await quiet()
+        assert other.looks == [], "the only place of the pool is taken"
+        for _ in range(3):  # as the watch tells it, every second
+            w.engine.link_is_down("archive", HUNG)
+        await other.until_looked(1)
+        brake.release()
+        w.engine.link_is_up("archive")
+        await w.idle()
+        assert w.engine._limiter("copy").borrowed_tokens <= 1
+
+
+async def test_a_server_that_answers_now_and_then_gathers_no_crowd_of_the_hung(
+    tmp_path: Path,
+) -> None:
+    archive = Play(pool="copy", needs=frozenset({"archive"}), lot_files=1)
+    brake = Brake(archive)
+    async with world(tmp_path, archive, hashing(pool="copy")) as w:
+        w.engine.set_pools({"copy": 2})
+        await w.drop(*(f"{n}.jpg" for n in range(9)))
+        w.engine.wake()
+        for held in (2, 4):
+            await brake.until(held)
+            w.engine.link_is_down("archive", HUNG)
+            w.engine.link_is_up("archive")
+        await quiet()
+        assert brake.most == 4, "as many outside as inside, and no more"
+        brake.release()
+        await w.idle()
+        assert len(archive.looks) == 9
+
+
+async def test_what_a_stage_is_busy_with_for_too_long_is_named_by_its_file(tmp_path: Path) -> None:
+    play = Play()
+    brake = Brake(play)
+    async with world(tmp_path, play) as w:
+        await w.drop("a.jpg", size=250_000_000)
+        w.engine.wake()
+        await brake.until(1)
+        w.clock.advance(2_799)
+        assert w.engine.overdue() == {}
+        w.clock.advance(2)
+        assert w.engine.overdue() == {"settle": ["a.jpg"]}
+        brake.release()
+        await w.idle()
+        assert w.engine.overdue() == {}

@@ -154,6 +154,18 @@ async def test_a_drop_folder_whose_disk_was_full_waits_for_no_scan(tmp_path: Pat
         assert sum(p.w.clock.slept) <= 1
 
 
+async def test_a_drop_folder_that_hangs_is_told_and_well_when_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own watch hangs with it, and can tell nothing."""
+    monkeypatch.setattr(mounts, "PATIENCE_S", 0.1)
+    async with parts(tmp_path) as p:
+        p.hung = {Site.INCOMING}
+        await p.run_until(lambda: p.told() == ["incoming.hung"])
+        p.hung.clear()
+        await p.run_until(lambda: p.told() == [])
+
+
 async def test_of_a_drop_folder_that_has_another_fault_its_own_watch_tells(tmp_path: Path) -> None:
     async with parts(tmp_path) as p:
         p.w.engine.link_is_down(Site.INCOMING, fault(Site.INCOMING))
