@@ -10,11 +10,10 @@ The folder that is shared with the phone carries no marker, which would be sent 
 """
 
 import os
-import resource
 import stat
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, Self
@@ -162,14 +161,16 @@ class Roots:
         self._locks = {site: threading.Lock() for site in paths}  # a hung root holds only its own
         self._limiters = {site: CapacityLimiter(1) for site in paths}
 
-    def prepare(self) -> None:
-        """At start: make what is missing of our own folders, and room for the handles of large lots."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))
-        for site in self.paths.keys() - self.guarded:
-            with faults_of(site):
-                if not self._is_unmounted(site):
-                    _make_durable(self.paths[site])
+    @property
+    def own(self) -> frozenset[Site]:
+        """What is made where it is missing; a guarded root is only ever made once."""
+        return frozenset(self.paths) - self.guarded
+
+    def make(self, site: Site) -> None:
+        """At the start: one of our own folders, where it is missing."""
+        with faults_of(site):
+            if not self._is_unmounted(site):
+                make_durable(self.paths[site])
 
     async def check(self, site: Site) -> MediadError | None:
         """What keeps this root from being used now, if anything does. Never hangs the caller with the mount."""
@@ -263,7 +264,7 @@ class Roots:
             known = self._known.get(site) or self._enrolments.load(site)
             path = self.paths[site]
             if known is None:
-                _make_durable(path)
+                make_durable(path)
             try:
                 fd = os.open(path, _FOLDER)
             except (FileNotFoundError, NotADirectoryError) as error:
@@ -349,14 +350,22 @@ def write_small(folder_fd: int, name: str, text: str) -> None:
     os.fsync(folder_fd)
 
 
-def _make_durable(path: Path) -> None:
-    """As mkdir -p, with the name of every new folder synced into the folder above it."""
-    if path.is_dir():
-        return
-    _make_durable(path.parent)
-    path.mkdir(exist_ok=True)
-    with _opened_folder(path.parent) as fd:
-        os.fsync(fd)
+def make_durable(path: Path) -> None:
+    """
+    As mkdir -p, with the name of every folder on the way synced into the one above it.
+
+    Of those too that are there: who made them may have been killed before it synced, and a power cut would take them.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    disk = path.stat().st_dev
+    for above in path.parents:
+        with (
+            suppress(PermissionError),
+            _opened_folder(above) as fd,
+        ):  # where we may not read, we made nothing
+            if os.fstat(fd).st_dev != disk:
+                return
+            os.fsync(fd)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from mediad.adapters.host import check_host, make_hand_over_folders
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.leftovers import files_in
-from mediad.adapters.roots import Enrolment, Roots
+from mediad.adapters.roots import Enrolment, Roots, make_durable
 from mediad.config import ConfigFaults, Fault, Loaded, Settings, load
 from mediad.daemon.line import CloudLine, Line
 from mediad.daemon.liveness import LIMIT_S, Liveness
@@ -46,7 +46,7 @@ from mediad.state import State
 from mediad.syncthing_events import POLL_S
 from mediad.watchers import incoming, orphans
 from mediad.watchers.icloud import CloudWatch
-from mediad.watchers.mounts import Watch
+from mediad.watchers.mounts import PATIENCE_S, Watch
 from mediad.watchers.phone import PhoneWatch
 from mediad.watchers.scrub import Scrub, Stands
 
@@ -104,6 +104,7 @@ class House:
         self.supervisor = supervisor
         self.problems = Problems()
         self.stopping = anyio.Event()
+        self.give_way: Callable[[], None] = lambda: None  # to the next mediad, at a forced end
         self._root = root
         settings = rules.settings
         self.roots = Roots({site: settings.path_of(site) for site in FOLDERS}, enrolments)
@@ -128,7 +129,7 @@ class House:
         self.engine = Engine(journal, STAGES, self.ports, self.problems)
         self.engine.set_pools(pools)
         self.scrubber = Scrub(journal, self.engine, self.problems, self.ports)
-        self.liveness = Liveness(clock, self.engine.stuck)
+        self.liveness = Liveness(clock, self.engine.stuck, self.engine.overdue)
         self.phone_watch = PhoneWatch(
             self.engine, self.problems, journal, self._beating("watch of the phone", self._slow_phone),
             source=self.line.reached, hear=self.line.hear,
@@ -302,8 +303,8 @@ async def open_house(
         try:
             enrolments = await JournalEnrolments.read(journal)
             house = House(rules, journal, clock, root, supervisor, enrolments)
-            await anyio.to_thread.run_sync(house.roots.prepare)
-            await anyio.to_thread.run_sync(make_hand_over_folders, settings)
+            house.give_way = lock.release
+            await _prepared(house)
             try:
                 yield house
             finally:
@@ -316,6 +317,16 @@ async def open_house(
         lock.release()
 
 
+async def _prepared(house: House) -> None:
+    """Our own folders are made. One that hangs keeps nobody from starting: the watch names it."""
+    makes = [partial(house.roots.make, site) for site in house.roots.own]
+    for make in (*makes, partial(make_hand_over_folders, house.rules.settings)):
+        with anyio.move_on_after(PATIENCE_S):
+            await anyio.to_thread.run_sync(
+                make, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
+            )
+
+
 def _gives_back(settings: Settings) -> tuple[object, ...]:
     """What decides whether iCloud gets its space back: whoever waits for another word of it need not wait on."""
     return (settings.safety, settings.upload, settings.delete, settings.icloud.album)
@@ -323,7 +334,7 @@ def _gives_back(settings: Settings) -> tuple[object, ...]:
 
 def _locked(state: Path) -> Lock:
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        make_durable(state)
         return Lock.acquire(state / "mediad.lock")
     except OSError as error:
         raise NeedsOperator(

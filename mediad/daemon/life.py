@@ -7,9 +7,10 @@ Configuration in, exit code out. Every loop that runs for as long as the daemon 
 import faulthandler
 import gc
 import os
+import resource
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 
 STDERR: Final = 2
 ONCE_PATIENCE_S: Final = 120.0  # how long `--once` waits for the phone without anything getting on
+OPEN_FILES: Final = 65536
 GARBAGE: Final = 20_000  # objects between two looks for cycles: a lot makes many, and few cycles
 
 
@@ -40,6 +42,8 @@ async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
     """Until a signal, or with `once` until nothing is left to do. Returns the exit code."""
     faulthandler.enable(STDERR)  # on the watchdog's SIGABRT: where every thread stood
     supervisor = Supervisor.from_environ(os.environ)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # for the handles of large lots
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, OPEN_FILES)), hard))
     gc.freeze()  # what was imported stays
     gc.set_threshold(GARBAGE, 20, 20)
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -74,7 +78,7 @@ async def _hear(house: House, signals: AsyncIterator[signal.Signals]) -> None:
         house.supervisor.tell("STOPPING=1")
         log.info("daemon.stopping", signal=signal.Signals(number).name)
         # A thread that hangs in a dead mount cannot be cancelled. Ending under it is safe: a kill at any moment is.
-        _end_by_force_after(house.rules.settings.shutdown_seconds + 3)
+        _end_by_force_after(house.rules.settings.shutdown_seconds + 3, house.give_way)
         house.drop.close()
         house.engine.stop()
         house.stopping.set()
@@ -146,8 +150,14 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     return 0
 
 
-def _end_by_force_after(seconds: float) -> None:
-    timer = threading.Timer(seconds, os._exit, (0,))
+def _end_by_force_after(seconds: float, give_way: Callable[[], None]) -> None:
+    """What a thread in a dead mount keeps of this process may stay until the mount is back: not the lock, at least."""
+
+    def end() -> None:
+        give_way()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
 

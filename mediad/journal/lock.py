@@ -30,4 +30,7 @@ class Lock:
         return cls(descriptor)
 
     def release(self) -> None:
-        os.close(self._descriptor)
+        """Once; who asks again, from another thread at the end, asks for nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)

@@ -39,7 +39,8 @@ class Folders:
 
     def roots(self, power: Power | None = None) -> Roots:
         roots = Roots(self.paths, self.kept, fstab=self.fstab, touch=(power or Power()).touch)
-        roots.prepare()
+        for site in roots.own:
+            roots.make(site)
         return roots
 
     def files(self, power: Power | None = None, *, reserve: int = 0) -> DurableFiles:

@@ -66,7 +66,8 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self.paths = {site: root / site.value for site in Site}
         roots = Roots(self.paths, Kept(), fstab=root / "fstab")
-        roots.prepare()
+        for site in roots.own:
+            roots.make(site)
         self.files: Files = DurableFiles(roots, StoppedClock(), reserve_bytes=0)
 
     def drop(self, site: Site, key: str, content: bytes) -> Place:
