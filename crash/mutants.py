@@ -90,7 +90,7 @@ def _journal_first() -> None:
         again = lot.Lot(
             self.source.__class__(self.source.site, os.dup(self.source.fd), set(), lambda _: None),
             self.target.__class__(self.target.site, os.dup(self.target.fd), set(), lambda _: None),
-            self.members, lambda _: None, 0,
+            self.members, lambda _: None, 0, self._orphans,
         )  # fmt: skip
 
         def soon() -> None:

@@ -13,6 +13,7 @@ from mediad.adapters import reading, syscalls
 from mediad.adapters.crew import Crew, by_sites
 from mediad.adapters.durable.arrival import Arrival, Proof
 from mediad.adapters.durable.lot import CHANGED, Answer, Lot, Member, room_of
+from mediad.adapters.durable.orphans import Orphans
 from mediad.adapters.durable.parts import Touch, split
 from mediad.adapters.durable.prune import prune
 from mediad.adapters.durable.trial import trial, write
@@ -44,6 +45,7 @@ class DurableFiles:
         self._reserve = reserve_bytes
         self._touch = touch
         self._crew = Crew(roots, threads)
+        self._orphans = Orphans(touch)
         self._witness = reading.Witness(clock.monotonic)
         self._since = reading.Since()
         self._claimed: set[Place] = set()  # targets on their way: one `.part` has one writer
@@ -257,7 +259,7 @@ class DurableFiles:
         except BaseException:
             source.close()
             raise
-        return Lot(source, target, members, self._touch, self._reserve)
+        return Lot(source, target, members, self._touch, self._reserve, self._orphans)
 
     def _rename_all(self, sites: tuple[Site, Site], members: list[Member]) -> None:
         lot = self._open(sites, members)

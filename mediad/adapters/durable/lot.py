@@ -16,6 +16,7 @@ from typing import Final
 
 from mediad.adapters import reading, syscalls
 from mediad.adapters.durable import parts
+from mediad.adapters.durable.orphans import Orphans
 from mediad.adapters.errnos import faults_of, shown
 from mediad.adapters.roots import Root
 from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
@@ -52,6 +53,7 @@ class Lot:
         members: Sequence[Member],
         touch: parts.Touch,
         reserve: int,
+        orphans: Orphans,
     ) -> None:
         self.source = source
         self.target = target
@@ -60,6 +62,7 @@ class Lot:
         self.syncs_each = target.is_network or len(members) <= _FEW
         self._touch = touch
         self._reserve = reserve
+        self._orphans = orphans
         self._left: int | None = None
         self._users = 1
         self._lock = threading.Lock()
@@ -223,7 +226,9 @@ class Lot:
 
     def _goal(self, m: Member) -> tuple[int, str]:
         above, name = parts.split(m.put.target.key)
-        return self.target.folder(above, make=True), name
+        folder = self.target.folder(above, make=True)
+        self._orphans.sweep(self.target.site, above, folder)
+        return folder, name
 
     def _source(self, m: Member) -> reading.Opener:
         return lambda flags: self.source.open(m.put.source.key, flags)

@@ -1,0 +1,47 @@
+"""
+Parts that a crash left in a folder: they go when a daemon that did not make them first puts something there.
+
+Mostly the next try takes the same name and with it the old part. But which of two namesakes gets the plain name is
+decided by who comes first, and after a restart that may be the other one: then nobody would ask for the old part again.
+"""
+
+import os
+import re
+import threading
+from contextlib import suppress
+from typing import Final
+
+from mediad.adapters.durable.parts import Touch
+from mediad.model import Site
+
+# Not those of the spool, where what came over a network is gone on with; nor the phone's, whose names are given once.
+SHELVES: Final = (Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE)
+_PART: Final = re.compile(r"\.mediad-[0-9a-f]{32}\.part")
+
+
+class Orphans:
+    """
+    Once for each folder in the life of a process, before its own first part there.
+
+    Called from worker threads; a root that hangs holds up only its own site.
+    """
+
+    def __init__(self, touch: Touch) -> None:
+        self._touch = touch
+        self._locks = {site: threading.Lock() for site in SHELVES}
+        self._swept: set[tuple[Site, str]] = set()
+
+    def sweep(self, site: Site, key: str, folder: int) -> None:
+        if site not in self._locks or (site, key) in self._swept:
+            return
+        with self._locks[site]:
+            if (site, key) not in self._swept:
+                self._drop_parts(folder)
+                self._swept.add((site, key))
+
+    def _drop_parts(self, folder: int) -> None:
+        with suppress(PermissionError):  # what may be written and not listed is swept by nobody
+            for name in filter(_PART.fullmatch, os.listdir(folder)):
+                self._touch("unlink")
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
