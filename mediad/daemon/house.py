@@ -222,6 +222,9 @@ class House:
             await self.watch.ask_about(Site.ARCHIVE)
         return [f"made {path}" for path in made]
 
+    def look_at_icloud(self) -> None:
+        self.cloud_watch.hurry()
+
     def scrub(self) -> Stands:
         return self.scrubber.stands
 

@@ -135,6 +135,10 @@ class Engine:
             log.warning("link.down", site=site, code=fault.code, what=fault.what)
             self._tell()
 
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping
+
     def stop(self) -> None:
         """Take no more work; what runs may finish."""
         self._stopping = True

@@ -68,7 +68,7 @@ class ProblemDoc(TypedDict):
 
 class StatusDoc(TypedDict):
     version: str
-    state: Literal["starting", "running", "paused", "stopping"]
+    state: Literal["running", "paused", "stopping"]
     since: str
     dry_run: bool
     workflow: WorkflowDoc

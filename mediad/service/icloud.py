@@ -191,6 +191,7 @@ class CloudDesk:
             _told(x, before[ref], after.get(ref), faults.get(ref)) for ref, x in named.items()
         ]
         await self._keep([(named[ref].asset.id, after[ref]) for ref in todo])
+        self._parts.orders.look_at_icloud()
         return {"ok": all(x["state"] in {"back", "was there"} for x in lines), "assets": lines}
 
     async def _lookup(self, refs: Sequence[CloudRef]) -> Mapping[CloudRef, Remote | None]:

@@ -25,6 +25,10 @@ class Orders(Protocol):
         """Read the configuration anew. Faults: what is wrong with it; the old one is still in force."""
         ...
 
+    def look_at_icloud(self) -> None:
+        """Something was changed there for a person: its news are wanted soon, and not at the next turn."""
+        ...
+
     def scrub(self) -> Stands:
         """How the scrub stands."""
         ...

@@ -67,7 +67,6 @@ class Service:
         self.config = Desk(parts)
         self.person = PersonDesk(parts, self.find)
         self._since = parts.ports().clock.now()
-        self.phase: Literal["starting", "running", "stopping"] = "running"
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """While this is open, run orders are taken."""
@@ -76,6 +75,10 @@ class Service:
     @property
     def version(self) -> str:
         return self._parts.version
+
+    @property
+    def phase(self) -> Literal["running", "stopping"]:
+        return "stopping" if self._engine.is_stopping else "running"
 
     @property
     def current_run(self) -> int | None:

@@ -232,6 +232,15 @@ async def test_readyz_says_which_loop_does_not_get_on(tmp_path: Path) -> None:
         assert (status, doc["ready"], doc["why"]) == (200, True, [])
 
 
+async def test_nobody_is_sent_to_one_who_is_stopping(tmp_path: Path) -> None:
+    async with an_api(tmp_path) as api:
+        api.world.engine.stop()
+        status, doc, _ = await api.ask("GET", "/readyz")
+        assert (status, doc["state"], doc["why"]) == (503, "stopping", ["it is stopping"])
+        _, doc, _ = await api.ask("GET", "/status")
+        assert doc["state"] == "stopping"
+
+
 async def test_a_wait_that_nobody_listens_to_ends(tmp_path: Path) -> None:
     async with an_api(tmp_path) as api:
         await api.world.service.pause(None)

@@ -257,6 +257,9 @@ async def test_what_was_deleted_comes_back_and_its_history_says_so(tmp_path: Pat
         asset = await taken(w, "a.jpg", b"a")
         ref = await deleted(w, asset)
         doc = await w.service.undelete(["a.jpg", str(asset)])
+        assert w.looks_at_icloud == 1, (
+            "what iCloud lists is told as it is now, not at the next turn"
+        )
         again = await w.service.undelete([str(asset)])
         [row] = (await w.journal.remotes([ref])).values()
         history = [h["evidence"]["kind"] for h in await w.service.history(asset)]

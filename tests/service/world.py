@@ -97,6 +97,7 @@ class World:
         self.environ = environ
         self.clock = RestlessClock()
         self.dropped: list[str] = []
+        self.looks_at_icloud = 0
         self.may_scan = anyio.Event()
         self.may_scan.set()
         self.loaded = self._load()
@@ -160,6 +161,9 @@ class World:
             await self.clock.sleep(0.1)
 
     # service.Orders
+
+    def look_at_icloud(self) -> None:
+        self.looks_at_icloud += 1
 
     def scrub(self) -> Stands:
         return self.stands
