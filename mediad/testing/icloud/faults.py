@@ -16,7 +16,8 @@ class Fault:
     One of: `status` (with `body` as JSON, and Retry-After), `html` (200 and a page nobody asked for), `hang` (no answer
     until the server goes), `lost` (it is done, and the answer never comes), or a spoilt good answer: `cut_at` (the
     connection ends after so many bytes), `stall_at` (it stays, and no more comes), `truncate_at` (shorter, and says it
-    is whole), `flip_at` (a bit of that byte). Or `meanwhile`: somebody else was faster by a moment, and the answer is good.
+    is whole), `flip_at` (a bit of that byte). Or `meanwhile`: somebody else was faster by a moment,
+    and the answer is good.
     """
 
     path: str
