@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from crash import points, power, rot
+from crash import points, power, rot, taken
 from crash.book import Book, Job, commit_here
 from crash.crew import spread
 from crash.cuts import MODELS, Cut
@@ -23,7 +23,7 @@ from crash.rig import Rig, warm
 from crash.tally import Tally
 from crash.worlds import WORLDS, World
 
-TRIES: Final = ("kill", "double", "fault", "lasting", "power", "rot")
+TRIES: Final = ("kill", "double", "fault", "lasting", "power", "rot", "taken")
 DOUBLES: Final = 3  # second kills after each first
 
 
@@ -149,6 +149,15 @@ def _rots(world: World, every: int, _words: argparse.Namespace) -> Iterator[Try]
         yield tally, plan, do
 
 
+def _taken(world: World, every: int, _words: argparse.Namespace) -> Iterator[Try]:
+    tally = Tally(f"{world.name} a name is taken")
+    yield (
+        tally,
+        lambda rig: ((n, 0) for n in range(1, taken.count(rig) + 1, every)),
+        lambda rig, job: taken.single(rig, tally, job[0]),
+    )
+
+
 _PLANS: Final[dict[str, Callable[[World, int, argparse.Namespace], Iterator[Try]]]] = {
     "kill": _kills,
     "double": _doubles,
@@ -156,6 +165,7 @@ _PLANS: Final[dict[str, Callable[[World, int, argparse.Namespace], Iterator[Try]
     "lasting": _lasting,
     "power": _cuts,
     "rot": _rots,
+    "taken": _taken,
 }
 
 

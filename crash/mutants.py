@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from blake3 import blake3
 
-from crash import points, power, rot
+from crash import points, power, rot, taken
 from crash.rig import Rig, warm
 from crash.tally import Tally
 from crash.worlds import WORLDS
@@ -277,13 +277,13 @@ MUTANTS: Final = (
     Mutant("journal first: a part counts as a copy", "vault", "kill", _journal_first, 3),
     Mutant("no fsync at all", "vault", "power", _no_fsync, 3),
     Mutant("no fsync of files", "vault", "power", _no_fsync_of_files, 3),
-    Mutant("no fsync of folders", "vault", "power", _no_fsync_of_folders, 3),
+    Mutant("no fsync of folders", "stranger", "power", _no_fsync_of_folders, 3),
     Mutant("no fsync of new parents", "vault", "power", _no_fsync_of_new_parents, 3),
     Mutant("no syncfs where it stands for many", "vault", "power", _no_syncfs, 3),
     Mutant("no read-back of what was written", "vault", "corrupt", _no_read_back, 1),
     Mutant("no reading again before cleaning", "clean", "rot", _no_reverify, 3),
     Mutant("a reading survives a restart", "clean", "rot", _stale_verify, 2),
-    Mutant("a taken name is overwritten", "stranger", "kill", _overwrites, 3),
+    Mutant("a taken name is overwritten", "vault", "taken", _overwrites, 1),
     Mutant("set aside anew after a crash", "vault", "power", _dup_on_resume, 1),
     Mutant("parts by chance", "vault", "kill", _a_new_part_each_time, 3),
     Mutant("journal: WAL with synchronous NORMAL", "vault", "power", _wal_normal, 3),
@@ -338,6 +338,10 @@ def _trials(mutant: Mutant, rig: Rig, tally: Tally) -> Iterator[Callable[[], Non
         for n, cut in enumerate(power.states(record)):
             if n % mutant.every == 0:
                 yield partial(power.single, rig, tally, record, cut)
+        return
+    if mutant.by == "taken":
+        for n in range(1, taken.count(rig) + 1):
+            yield partial(taken.single, rig, tally, n)
         return
     total = points.count(rig, "corrupt" if mutant.by == "corrupt" else points.KILLED)
     for n in range(total, 0, -mutant.every):

@@ -36,8 +36,9 @@ def crash(*words: str) -> dict[str, tuple[int, int, int]]:
         (("fault", "--worlds", "vault", "--limit", "3", "--faults", "ENOSPC", "EIO", "short"), 6),
         (("power", "--worlds", "vault", "--limit", "8"), 8),
         (("rot", "--worlds", "clean", "--limit", "1"), 4),
+        (("taken", "--worlds", "vault", "--limit", "3"), 3),
     ],
-    ids=["kill", "kill with a phone", "a failing disk", "power cut", "rot"],
+    ids=["kill", "kill with a phone", "a failing disk", "power cut", "rot", "a name is taken"],
 )
 def test_nothing_is_lost_and_nothing_comes_out_otherwise(
     words: tuple[str, ...], least: int
