@@ -17,6 +17,7 @@ _PARAMETERS: Final = (_VPS, _SPS, _PPS)
 _IDR: Final = frozenset({19, 20})
 _SEI: Final = frozenset({35, 39, 40})  # delimiter and messages: nothing that the picture needs
 _START: Final = b"\0\0\1"
+_PROFILES: Final = frozenset({1, 3})  # Main and Main Still Picture: what the brand 'heic' promises
 
 
 def coded_tiles(still: Still) -> bytes:
@@ -42,6 +43,9 @@ def graft(still: Still, stream: bytes) -> bytes:
     configuration, pictures = _split(stream)
     if len(pictures) != len(still.tiles):
         raise NotUnderstood(f"{len(still.tiles)} tiles became {len(pictures)}")
+    own = number(still.data, still.properties[still.configuration - 1].body + 1, 1)
+    if configuration[1] & 0x1F not in _PROFILES | {own & 0x1F}:
+        raise NotUnderstood("the encoder used what not every reader of HEICs can decode")
     edits = [
         (still.locations[t].extents[0].start, still.locations[t].extents[0].end, p)
         for t, p in zip(still.tiles, pictures, strict=True)

@@ -28,6 +28,8 @@ _STRICT = (
     "ffmpeg", "-hide_banner", "-y", "-v", "error", "-nostdin", "-xerror", "-err_detect", "explode",
     "-protocol_whitelist", "file", "-threads", "1", "-f", "hevc", "-i",
 )  # fmt: skip
+# Every tile stands alone. `keyint=1` would do that too, and make x265 claim a profile that not every phone decodes.
+_ALONE = ("-force_key_frames", "expr:1", "-forced-idr", "1")
 _PIXELS = frozenset({"yuv420p", "yuvj420p"})
 _COLOURS = {
     "color_primaries": "colorprim",
@@ -137,7 +139,7 @@ def _meant(said: Mapping[str, str]) -> Mapping[str, str]:
 def _encoder(crf: int, colours: Mapping[str, str]) -> list[str]:
     is_full = colours.get("color_range") == "pc"
     parameters = [
-        "keyint=1:log-level=error:pools=1:frame-threads=1:info=0",
+        "bframes=0:ref=1:rc-lookahead=0:cutree=0:scenecut=0:log-level=error:pools=1:frame-threads=1:info=0",
         f"range={'full' if is_full else 'limited'}",
         *(
             f"{own}={colours[name]}"
@@ -147,7 +149,7 @@ def _encoder(crf: int, colours: Mapping[str, str]) -> list[str]:
     ]
     return [
         "-c:v", "libx265", "-preset", "fast", "-crf", str(crf), "-pix_fmt", colours["pix_fmt"],
-        "-x265-params", ":".join(parameters),
+        *_ALONE, "-x265-params", ":".join(parameters),
     ]  # fmt: skip
 
 

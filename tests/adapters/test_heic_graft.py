@@ -71,6 +71,20 @@ def test_a_stream_that_is_none_is_refused(stream: bytes, why: str) -> None:
         graft(parse(stills.heic()), stream)
 
 
+def of_profile(stream: bytes, profile: int) -> bytes:
+    """The same pictures, said to be coded by another profile."""
+    said = [bytes([*u[:3], profile, *u[4:]]) if u[0] >> 1 & 63 == 33 else u for u in units(stream)]
+    return b"".join(START + unit.rstrip(b"\0") for unit in said)
+
+
+def test_a_profile_that_not_every_reader_knows_is_refused() -> None:
+    """Main Intra is one of the format range extensions; the brand 'heic' promises Main."""
+    main = parse(graft(parse(stills.heic()), of_profile(coded_tiles(parse(stills.heic())), 1)))
+    with pytest.raises(NotUnderstood, match="not every reader"):
+        graft(main, of_profile(coded_tiles(main), 4))
+    assert graft(main, of_profile(coded_tiles(main), 3))
+
+
 def test_a_tile_too_many_or_too_few_is_refused() -> None:
     old = parse(stills.heic())
     stream = coded_tiles(old)

@@ -38,6 +38,9 @@ def test_a_rendition_is_smaller_and_passes_every_gate(source: Path, target: Path
     assert figures["encoder"] == "libx265"
     assert target.stat().st_size < source.stat().st_size * 0.9
     assert photo_heic.judge(source, target, 24, target.parent, LIMITS)["worst_block"]
+    made = parse(target.read_bytes())
+    configuration = made.properties[made.configuration - 1]
+    assert made.data[configuration.body + 1] & 0x1F == 1, "the Main profile, as the brand promises"
 
 
 def test_an_unknown_structure_is_left_as_it_is(source: Path, target: Path) -> None:

@@ -201,11 +201,11 @@ if out:
     argv[argv.index('-x265-params') + 1] += ':colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc'""",
         {"compress.colour"},
     ),
-    "changes the depth": ("if out: real(before(out, '-pix_fmt', 'yuv420p10le'))", {"compress.colour"}),
+    "changes the depth": ("if out: real(before(out, '-pix_fmt', 'yuv420p10le'))", {"compress.not_understood"}),
     "changes the colour's resolution": (
-        "if out: real(before(out, '-pix_fmt', 'yuv444p'))", {"compress.colour"},
+        "if out: real(before(out, '-pix_fmt', 'yuv444p'))", {"compress.not_understood"},
     ),
-    "keeps a tenth of the quality": ("if out: real(before(out, '-crf', '51'))", {"compress.score"}),
+    "keeps a tenth of the quality": ("if out: real(before(out, '-crf', '51'))", {"compress.score", "compress.picture"}),
 }  # fmt: skip
 
 
