@@ -4,6 +4,7 @@ import heapq
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from itertools import product
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -180,6 +181,12 @@ PAGE_MARK = (
     "SELECT asset FROM standing WHERE state = ? AND mark = ? AND asset < ?"
     " ORDER BY asset DESC LIMIT ?"
 )
+# A duplicate stays one, whatever keeps its space in iCloud from being given back.
+PAGE_REMADE = (
+    "SELECT s.asset FROM standing s CROSS JOIN asset a ON a.id = s.asset"
+    " WHERE s.state = ? AND s.mark = ? AND s.asset < ? AND a.condition IN ('duplicate', 'quarantined')"
+    " ORDER BY s.asset DESC LIMIT ?"
+)
 PAGE_CONDITION = "SELECT id FROM asset WHERE condition = ? AND id < ? ORDER BY id DESC LIMIT ?"
 OF_CONDITION = "SELECT id FROM asset WHERE id IN (SELECT value FROM json_each(?)) AND condition = ?"
 PAGE_ALL = "SELECT id FROM asset WHERE id < ? ORDER BY id DESC LIMIT ?"
@@ -200,18 +207,20 @@ def _page_ids(db: Connection, stage: str, word: str, below: int, limit: int) -> 
     if word in set(Condition) and not (
         stage and word in set(Mark)
     ):  # failed before that very stage
-        return _of_condition(db, stage, word, below, limit)
+        found = _of_condition(db, stage, word, below, limit)
+        remade = _marked(db, PAGE_REMADE, State, [word], below, limit) if word in set(Mark) else ()
+        return heapq.nlargest(limit, {*found, *remade})
     if not stage and not word:
         return [i for (i,) in db.execute(PAGE_ALL, (below, limit))]
     states = [s for s in State if (not stage or stage_of(s) == stage) and _fits(s, word)]
     marks = [m for m in Mark if word not in set(Mark) or m == word]
-    found = {
-        a
-        for s in states
-        for m in marks
-        for (a,) in db.execute(PAGE_MARK, (s.value, m.value, below, limit))
-    }
-    return heapq.nlargest(limit, found)
+    return heapq.nlargest(limit, _marked(db, PAGE_MARK, states, marks, below, limit))
+
+
+def _marked(
+    db: Connection, sql: str, states: Iterable[str], marks: Iterable[str], below: int, limit: int
+) -> set[int]:
+    return {a for s, m in product(states, marks) for (a,) in db.execute(sql, (s, m, below, limit))}
 
 
 def _of_condition(db: Connection, stage: str, word: str, below: int, limit: int) -> list[int]:

@@ -270,6 +270,18 @@ async def test_what_is_missing_is_said(tmp_path: Path, spoil: Spoil) -> None:
             assert answer.why
 
 
+async def test_a_duplicate_that_is_held_is_listed_with_all_that_is_held(tmp_path: Path) -> None:
+    """It stays a duplicate; and a person is told where one is asked."""
+    async with cloudy(tmp_path) as w:
+        ref, duplicate, keeper = await cooled_twins(w)
+        await lose(w, ref, keeper)
+        await sweep(w, days=2)
+        held = await w.journal.assets(state="held")
+        assert [x.asset.id for x in held] == [duplicate]
+        assert await w.journal.assets(state="failed") == []
+        assert duplicate in {x.asset.id for x in await w.journal.assets(state="duplicate")}
+
+
 # -- the smaller version -----------------------------------------------------------------------------
 
 
