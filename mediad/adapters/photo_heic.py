@@ -139,7 +139,8 @@ def _meant(said: Mapping[str, str]) -> Mapping[str, str]:
 def _encoder(crf: int, colours: Mapping[str, str]) -> list[str]:
     is_full = colours.get("color_range") == "pc"
     parameters = [
-        "bframes=0:ref=1:rc-lookahead=0:cutree=0:scenecut=0:log-level=error:pools=1:frame-threads=1:info=0",
+        "bframes=0:ref=1:rc-lookahead=0:cutree=0:scenecut=0:open-gop=0",
+        "log-level=error:pools=1:frame-threads=1:info=0",
         f"range={'full' if is_full else 'limited'}",
         *(
             f"{own}={colours[name]}"
