@@ -53,7 +53,7 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
     ]
     asked = lots.each(_asked, facts)
     places = lots.each(lambda copies: [c.place for c in copies], asked)
-    read = await lots.read_back(io.files, places)
+    read = await lots.reread(io.files, places)
     verified = lots.each(lambda pair: _verified(*pair), lots.pair(facts, read))
     return await _with_phone(verified, io)
 

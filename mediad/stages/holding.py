@@ -65,7 +65,7 @@ async def with_holdings(cases: Sequence[Case], io: Ports) -> list[Case | MediadE
     assets = await _assets([r for group in rows for r in group], io)
     kept = [[k for r in group for k in _kept(r, assets)] for group in rows]
     places = [[c.place for k in ks for c in k.copies if _is_readable(c)] for ks in kept]
-    read = await lots.read_back(io.files, places)
+    read = await lots.reread(io.files, places)
     fresh = lots.each(lambda pair: _confirmed(*pair), lots.pair(kept, read))
     marks = await lots.spread(io.cloud.fingerprints, lots.each(_archived, fresh))
     phone = await _on_phone(

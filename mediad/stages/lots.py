@@ -87,6 +87,13 @@ async def read_back(
     return await spread(files.read_back, groups)
 
 
+async def reread(
+    files: Files, groups: Sequence[Sequence[Place] | MediadError]
+) -> list[Seen | MediadError]:
+    """As `read_back`, for who is about to remove something: no reading is remembered from a moment ago."""
+    return await spread(files.reread, groups)
+
+
 def _whole(answers: Sequence[A | MediadError]) -> tuple[A, ...] | MediadError:
     good: list[A] = []
     for answer in answers:

@@ -57,7 +57,7 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
         ]
     facts = lots.each(lambda p: _facts(*p, link, io), lots.pair(list(assets), files))
     copies = lots.each(lambda p: _copies(*p), lots.pair(list(assets), facts))
-    read = await lots.read_back(io.files, lots.each(lambda cs: [c.place for c in cs], copies))
+    read = await lots.reread(io.files, lots.each(lambda cs: [c.place for c in cs], copies))
     checked = lots.pair(copies, read)
     return lots.each(lambda p: _verified(p[0], *p[1]), lots.pair(facts, checked))
 

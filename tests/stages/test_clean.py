@@ -70,6 +70,19 @@ async def test_nothing_is_read_before_its_time(tmp_path: Path) -> None:
         assert isinstance(facts, clean.Facts)
         assert facts.fresh == ()
         assert len(facts.remembered) == 2
+        assert w.files.reread_bytes == 0
+
+
+async def test_what_was_read_a_moment_ago_is_read_again_before_anything_goes(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, clean={"after_hours": 0}) as w:
+        photo = await w.asset(await w.drop("IMG_1.HEIC", "heic at=0"))
+        await w.run(*CHAIN)
+        [facts] = await clean.look([await w.asset(photo.id)], w.ports())
+        assert isinstance(facts, clean.Facts)
+        assert len(facts.fresh) == 2
+        assert w.files.reread_bytes == 2 * len(b"heic at=0")  # of the archive and of the library
 
 
 @pytest.mark.parametrize(

@@ -366,14 +366,14 @@ async def test_a_veto_in_the_last_moment_is_seen(tmp_path: Path) -> None:
     async with cloudy(tmp_path) as w:
         ref, _ = await cooled(w)
         record = await album(w)
-        reading = w.files.read_back
+        reading = w.files.reread
 
         async def and_meanwhile(places: Any) -> Any:
-            w.files.read_back = reading  # type: ignore[method-assign]
+            w.files.reread = reading  # type: ignore[method-assign]
             w.cloud.take_out(record, ref)
             return await reading(places)
 
-        w.files.read_back = and_meanwhile  # type: ignore[method-assign]
+        w.files.reread = and_meanwhile  # type: ignore[method-assign]
         await sweep(w)
         assert w.cloud.deleted == []
 

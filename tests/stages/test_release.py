@@ -153,6 +153,12 @@ async def test_nothing_is_read_before_its_time(tmp_path: Path) -> None:
         [facts] = await release.look([await w.asset(photo)], w.ports())
         assert isinstance(facts, release.Facts)
         assert facts.fresh == ()
+        assert w.files.reread_bytes == 0
+        w.clock.advance(8 * DAY_S)
+        [facts] = await release.look([await w.asset(photo)], w.ports())
+        assert isinstance(facts, release.Facts)
+        assert Site.ARCHIVE in {c.place.site for c in facts.fresh}
+        assert w.files.reread_bytes > 0  # from the medium, whoever read it a moment ago
 
 
 async def test_one_half_that_is_still_there_keeps_the_other(tmp_path: Path) -> None:
