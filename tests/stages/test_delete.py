@@ -373,7 +373,7 @@ async def test_a_veto_in_the_last_moment_is_seen(tmp_path: Path) -> None:
             w.cloud.take_out(record, ref)
             return await reading(places)
 
-        w.files.reread = and_meanwhile  # type: ignore[method-assign]
+        w.files.reread = and_meanwhile  # type: ignore[assignment]
         await sweep(w)
         assert w.cloud.deleted == []
 
