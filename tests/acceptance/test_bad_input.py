@@ -131,6 +131,7 @@ def test_litter_is_left_alone(tmp_path: Path) -> None:
     assert not hashes(whole.archive)
 
 
+@pytest.mark.loss("DL12")
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_a_full_archive_pauses_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     whole = Whole(tmp_path, MEDIAD_SAFETY__RESERVE="64 KiB", MEDIAD_COMPRESS__ENABLED="false")
@@ -150,6 +151,7 @@ def test_a_full_archive_pauses_and_goes_on_when_there_is_room(tmp_path: Path) ->
         subprocess.run(["umount", "-l", whole.archive], check=True)
 
 
+@pytest.mark.loss("DL5")
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_nothing_is_written_below_a_mount_point_whose_mount_is_gone(tmp_path: Path) -> None:
     whole = Whole(tmp_path)

@@ -170,6 +170,7 @@ SPOILS: dict[Spoil, str] = {
 }
 
 
+@pytest.mark.loss("DL1")
 def test_without_a_single_one_of_its_proofs_a_photo_stays_and_says_why(tmp_path: Path) -> None:
     """Each photo lacks one proof, and the delete stage's own word is awaited; the one that lacks none goes."""
     with clouded(tmp_path) as c:

@@ -58,6 +58,7 @@ def run_with_kills(whole: Whole, kills: int, chance: random.Random) -> None:
             originals.add(sha(extra))
 
 
+@pytest.mark.loss("DL15")
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_dozen_kills_change_nothing(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_exact_duplicates_are_set_aside_and_linked_to_the_one_that_was_kept(tmp_
         assert (counts["total"], counts["duplicates"], counts["completed"]) == (21, 20, 1)
 
 
+@pytest.mark.loss("DL10")
 def test_one_name_with_other_bytes_overwrites_nothing(tmp_path: Path) -> None:
     whole = Whole(tmp_path)
     for n in range(20):
@@ -88,6 +89,7 @@ def test_one_name_with_other_bytes_overwrites_nothing(tmp_path: Path) -> None:
     assert len(hashes(whole.library)) == 20
 
 
+@pytest.mark.loss("DL8")
 def test_a_live_photo_is_one_asset_even_when_its_movie_comes_late(tmp_path: Path) -> None:
     whole = Whole(tmp_path, MEDIAD_INGEST__GROUP_SECONDS="30")
     with whole.running():
@@ -105,6 +107,7 @@ def test_a_live_photo_is_one_asset_even_when_its_movie_comes_late(tmp_path: Path
     assert still.parent == film.parent
 
 
+@pytest.mark.loss("DL11")
 def test_a_slow_writer_is_never_taken_before_its_last_byte(tmp_path: Path) -> None:
     whole = Whole(tmp_path)
     source = large(tmp_path / "source.jpg", 3).read_bytes()

@@ -50,6 +50,7 @@ def _until_moved(w: Phoned, steps: int) -> None:
     w.until(lambda: sum(w.stage(s)["done"] for s in ("batch", "place", "verify")) > steps)
 
 
+@pytest.mark.loss("DL4")
 def test_what_the_phone_deletes_is_known_and_deletes_nothing_here(tmp_path: Path) -> None:
     with phoned(tmp_path, MEDIAD_PHONE__BATCH_FILES="500") as w:
         originals = drop(w.incoming, 200)
@@ -67,6 +68,7 @@ def test_what_the_phone_deletes_is_known_and_deletes_nothing_here(tmp_path: Path
         assert not list(w.shared.glob("*.JPG"))
 
 
+@pytest.mark.loss("DL3")
 def test_a_folder_of_the_wrong_type_gets_nothing_until_it_is_mended(tmp_path: Path) -> None:
     with phoned(tmp_path, pair={"host_type": "sendreceive"}) as w:
         drop(w.incoming, 3)

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.pictures import jpeg
 from tests.acceptance.whole import Whole
 
@@ -25,6 +27,7 @@ def flip(path: Path) -> bytes:
     return bytes(rotten)
 
 
+@pytest.mark.loss("DL13")
 def test_a_flipped_bit_is_found_within_the_cycle_healed_beside_it_and_told(tmp_path: Path) -> None:
     """P12, M34, DL13: through the real daemon; nothing is overwritten, and the history still holds together."""
     whole = Whole(tmp_path, **ALWAYS)

@@ -38,6 +38,7 @@ def test_the_source_is_not_touched_and_nothing_is_left_over(clip: Path, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["new.mov"]
 
 
+@pytest.mark.loss("DL7")
 def test_colours_hdr_words_and_depth_are_kept(tmp_path: Path) -> None:
     source, target = tmp_path / "hdr.mp4", tmp_path / "new.mp4"
     master = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
@@ -192,6 +193,7 @@ if out:
 }
 
 
+@pytest.mark.loss("DL6")
 @pytest.mark.parametrize("poison", POISONS)
 def test_nothing_of_a_poisoned_coder_is_accepted(
     poison: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

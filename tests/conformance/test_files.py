@@ -200,8 +200,9 @@ async def test_rereading_tells_the_bytes_and_the_other_digest_only_if_asked(worl
     assert seen(both).sha256 == hashlib.sha256(b"picture").hexdigest()
 
 
+@pytest.mark.loss("DL5")
 async def test_rereading_an_unplugged_site_is_a_fault_and_no_missing_file(world: World) -> None:
-    """DL5: what is out of reach is never gone."""
+    """What is out of reach is never gone."""
     place = world.drop(Site.ARCHIVE, "a.jpg", b"picture")
     assert seen((await world.files.reread([place]))[0]).digest == digest_of(b"picture")
     world.unplug(Site.ARCHIVE)

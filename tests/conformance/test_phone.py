@@ -317,6 +317,7 @@ async def test_a_file_of_the_phones_own_is_not_ours(world: World, key: SiteKey) 
     assert key in await world.phone.ahead()
 
 
+@pytest.mark.loss("DL4")
 async def test_a_thousand_deletions_there_are_all_told(world: World, key: SiteKey) -> None:
     keys = [SiteKey(f"{key}-{n}.jpg") for n in range(1000)]
     await send(world, *keys)

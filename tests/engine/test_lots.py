@@ -249,6 +249,7 @@ async def test_what_is_met_at_every_look_is_what_the_person_reads(tmp_path: Path
     assert len(play.looks) == MAX_LOOKS
 
 
+@pytest.mark.loss("DL18")
 async def test_a_stage_that_never_sees_its_effect_is_held(tmp_path: Path) -> None:
     play = Play()
     play.rule = bad_act

@@ -15,6 +15,7 @@ from tests.journal.world import World, arrived, moved
 S = State
 
 
+@pytest.mark.loss("DL14")
 async def test_a_backup_made_under_load_is_a_sound_journal(
     journal: Journal, tmp_path: Path
 ) -> None:

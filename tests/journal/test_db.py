@@ -152,6 +152,7 @@ async def test_a_group_that_cannot_be_committed_is_answered_with_the_reason(
     await writer.close()
 
 
+@pytest.mark.loss("DL14")
 async def test_a_journal_that_another_program_holds_is_tried_again_later(world: World) -> None:
     journal = world.open()
     journal._connection.execute("PRAGMA busy_timeout = 0")

@@ -167,6 +167,7 @@ async def test_a_openednewer_than_this_program_is_refused_untouched(world: World
     assert world.path.read_bytes() == before
 
 
+@pytest.mark.loss("DL14")
 @pytest.mark.parametrize(
     ("folder", "kind"),
     [("/home/me/photos/x", "nfs4"), ("/mnt/with space/state", "cifs"), ("/mnt/ssh", "fuse.sshfs")],

@@ -46,6 +46,7 @@ def test_the_shutter_speaks_before_the_scanner_with_zone_and_fraction() -> None:
     assert found == Captured("2024-07-14T18:03:22.045", "+02:00", "exif", 1720973002045)
 
 
+@pytest.mark.loss("DL9")
 @pytest.mark.parametrize(
     ("claim", "reason"),
     [
@@ -87,6 +88,7 @@ def test_a_scanned_photograph_may_be_old(year: int) -> None:
     )
 
 
+@pytest.mark.loss("DL9")
 @pytest.mark.parametrize(
     ("claim", "name", "home", "local", "zone"),
     [

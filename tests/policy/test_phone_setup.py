@@ -92,6 +92,7 @@ def test_what_else_the_phone_offers_is_nobodys_business_once_ours_is_accepted() 
     assert lint(set_up(folder(unheard_of=(TABLET,))), WANTED) == []
 
 
+@pytest.mark.loss("DL3")
 @pytest.mark.parametrize("type_", ["sendreceive", "receiveonly", "receiveencrypted", ""])
 def test_only_a_folder_that_sends_only_is_safe(type_: str) -> None:
     [fault] = lint(set_up(folder(type=type_)), WANTED)

@@ -132,6 +132,7 @@ async def test_a_cut_in_the_middle_costs_nothing(tmp_path: Path, touch: int) -> 
         assert len(w.files.under(Site.ARCHIVE)) == 3
 
 
+@pytest.mark.loss("DL17")
 async def test_bytes_that_are_not_what_was_listed_are_never_taken(tmp_path: Path) -> None:
     async with cloudy(tmp_path) as w:
         ref = w.cloud.take("A.JPG", b"jpeg good")

@@ -193,6 +193,7 @@ async def test_what_is_no_smaller_stays_as_it_is(tmp_path: Path) -> None:
         assert "no smaller version" in await refusal(w, asset)
 
 
+@pytest.mark.loss("DL17")
 async def test_one_jpeg_stands_for_no_live_photo(tmp_path: Path) -> None:
     async with cloudy(tmp_path, **ON) as w:
         _, asset = await live_at_home(w)

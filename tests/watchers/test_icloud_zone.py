@@ -159,6 +159,7 @@ async def test_what_a_listing_does_not_name_is_looked_up_before_it_is_called_gon
         assert len(await w.names()) == 3  # and nothing of ours went
 
 
+@pytest.mark.loss("DL2")
 async def test_a_deletion_in_icloud_is_written_down_and_nothing_more(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         ref = w.photo(0)

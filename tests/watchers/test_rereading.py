@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from mediad.engine import Engine
 from mediad.errors import NeedsOperator
 from mediad.model import Site, SiteKey
@@ -95,8 +97,9 @@ async def test_a_second_name_of_the_bad_file_heals_nothing(tmp_path: Path) -> No
         assert await w.at(asset, Lane.LIBRARY) == (S.SORTED, "")
 
 
+@pytest.mark.loss("DL16")
 async def test_what_a_person_removed_from_the_library_does_not_come_back(tmp_path: Path) -> None:
-    """DL16: the archive has it; the library is theirs."""
+    """The archive has it; the library is theirs."""
     async with a_world(tmp_path) as w:
         asset = await w.photo("a.jpg", b"picture")
         await w.engine.until_idle()
