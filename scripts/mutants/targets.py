@@ -36,6 +36,7 @@ TARGETS: Final = (
         tuple(f"{_DURABLE}/{name}.py" for name in ("files", "lot", "parts", "arrival", "prune", "trial")),
         (
             "tests/adapters/test_durable.py", "tests/adapters/test_durable_arrival.py",
+            "tests/adapters/test_durable_careful.py", "tests/adapters/test_durable_synced.py",
             "tests/adapters/test_prune.py", "tests/conformance/test_files.py",
         ),
     ),
