@@ -94,6 +94,7 @@ def check_alike(
         raise Failed("compress.dimensions", f"it is {candidate.size} instead of {source.size}")
     if source.mode != candidate.mode:
         raise Failed("compress.dimensions", f"it is {candidate.mode} instead of {source.mode}")
+    source, candidate = _opaque(source, candidate)
     small, made = source.reduce(EIGHTH), candidate.reduce(EIGHTH)
     if witness is not None:
         _check_agreed(small, witness, source.size, "two decoders see different pictures in it")
@@ -104,6 +105,16 @@ def check_alike(
     if alike.psnr_db < MIN_PSNR_DB:
         raise Failed("compress.picture", f"it is spoilt ({alike.told()})")
     return alike
+
+
+def _opaque(source: Image.Image, candidate: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Without what they show through, which is not coded again: colours that nobody sees would count for too much."""
+    if source.mode != "RGBA":
+        return source, candidate
+    if ImageChops.difference(source.getchannel("A"), candidate.getchannel("A")).getbbox():
+        raise Failed("compress.picture", "it can be seen through elsewhere")
+    old, new = (Image.merge("RGB", image.split()[:3]) for image in (source, candidate))
+    return old, new
 
 
 def _check_agreed(

@@ -40,3 +40,17 @@ def test_another_picture_is_stopped(candidate: Image.Image, code: str) -> None:
 
 def test_a_tiny_picture_is_compared_whole() -> None:
     assert check_alike(stills.picture(9, 5), stills.picture(9, 5)).worst_block == 0
+
+
+def test_what_cannot_be_seen_does_not_count_and_what_is_seen_through_does() -> None:
+    source, candidate = (stills.picture().convert("RGBA") for _ in range(2))
+    ramp = Image.linear_gradient("L").resize(source.size)
+    source.putalpha(ramp)
+    candidate.putalpha(ramp)
+    noisy = Image.merge("RGBA", (*stills.decoded(stills.jpeg(quality=60)).split(), ramp))
+    check_alike(source, candidate)
+    check_alike(source, noisy)
+    candidate.putalpha(ramp.point(lambda v: min(255, v + 1)))
+    with pytest.raises(Failed) as no:
+        check_alike(source, candidate)
+    assert no.value.code == "compress.picture"
