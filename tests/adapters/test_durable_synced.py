@@ -19,7 +19,7 @@ from mediad.ports import Sighting
 from mediad.testing import Power
 from mediad.testing.files import digest_of
 from tests.adapters.folders import Folders, at
-from tests.adapters.test_durable import other_disk
+from tests.adapters.test_durable import Pass, other_disk
 
 __all__ = ["other_disk"]
 
@@ -31,6 +31,7 @@ class AtRisk:
     """The files whose bytes, and the folders whose names, a power cut would take."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_network = False
         self.bytes: set[Inode] = set()
         self.names: set[Inode] = set()
         self.sources: dict[
@@ -74,7 +75,7 @@ class AtRisk:
 
     def _sync_file_system_(self, fd: int) -> None:
         self._syncfs(fd)
-        if Root.is_network is True:  # there it promises nothing about the server
+        if self.is_network:  # there it promises nothing about the server
             return
         disk = os.fstat(fd).st_dev
         self.bytes = {i for i in self.bytes if i[0] != disk}
@@ -128,10 +129,12 @@ def folders(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     other_disk: Path,
+    at_risk: AtRisk,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Folders:
     ground: str = request.param
     if "network" in ground:
+        at_risk.is_network = True
         monkeypatch.setattr(Root, "is_network", True)
     home = other_disk if "other disk" in ground else tmp_path / "library"
     return Folders(tmp_path, library=home)
@@ -211,11 +214,8 @@ async def test_a_move_that_a_crash_has_cut_short_is_made_safe(
 async def test_what_was_removed_stays_removed(folders: Folders, at_risk: AtRisk) -> None:
     files = folders.files()
     [place] = sources(folders, at_risk, 1)
-
-    class Pass:
-        places = ((place, digest_of(b"picture 0")),)
-
-    assert await files.remove([Pass()]) == [None]
+    leave = Pass(((place, digest_of(b"picture 0")),))
+    assert await files.remove([leave]) == [None]
     assert _inode(folders.paths[Site.SPOOL].stat()) not in at_risk.names
 
 
