@@ -23,7 +23,7 @@ from crash.rig import Rig, warm
 from crash.tally import Tally
 from crash.worlds import WORLDS, World
 
-TRIES: Final = ("kill", "double", "fault", "lasting", "power", "rot", "taken")
+TRIES: Final = ("kill", "double", "fault", "lasting", "several", "power", "rot", "taken")
 DOUBLES: Final = 3  # second kills after each first
 
 
@@ -120,6 +120,16 @@ def _injections(world: World, every: int, faults: Sequence[str], *, lasting: boo
         yield tally, plan, do
 
 
+def _several(world: World, every: int, words: argparse.Namespace) -> Iterator[Try]:
+    for fault in words.faults or points.FAULTS:
+        tally = Tally(f"{world.name} {fault} every {points.APART} calls")
+
+        def do(rig: Rig, job: Job, fault: str = fault, tally: Tally = tally) -> None:
+            points.several(rig, tally, job[0], fault)
+
+        yield tally, lambda _rig: ((n, 0) for n in range(1, points.APART + 1, every)), do
+
+
 def _cuts(world: World, every: int, words: argparse.Namespace) -> Iterator[Try]:
     tally = Tally(f"{world.name} power cut")
     kept: dict[int, list[Cut]] = {}
@@ -163,6 +173,7 @@ _PLANS: Final[dict[str, Callable[[World, int, argparse.Namespace], Iterator[Try]
     "double": _doubles,
     "fault": _faults,
     "lasting": _lasting,
+    "several": _several,
     "power": _cuts,
     "rot": _rots,
     "taken": _taken,

@@ -15,7 +15,7 @@ from crash.tally import Tally
 
 Job = tuple[int, int]
 Context = TypeVar("Context")
-_SUMS = ("tried", "missed", "lost", "differing", "asked", "hung")
+_SUMS = ("tried", "runs", "missed", "lost", "differing", "asked", "hung")
 
 
 class Book:
@@ -81,7 +81,15 @@ def sums(lines: Iterable[str]) -> list[Tally]:
             kinds.setdefault(kind, Tally(f"all worlds, {kind}", is_quiet=True)),
             total,
         ):
-            tally.merge({**told, "calls": {}, "codes": {}, "complaints": told["said"]})
+            tally.merge(
+                {
+                    "runs": told["tried"],
+                    **told,
+                    "calls": {},
+                    "codes": {},
+                    "complaints": told["said"],
+                }
+            )
     return [*single.values(), *kinds.values(), total]
 
 

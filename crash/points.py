@@ -1,4 +1,8 @@
-"""Every crash point, and every fault that a disk can answer with: one run for each, then one start unharmed."""
+"""
+Every crash point, and every fault that a disk can answer with: one run for each, then one start unharmed.
+
+Also many faults in one life: whenever the daemon ends it is started again, and meets the next one some calls later.
+"""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -27,27 +31,34 @@ _ELIGIBLE: Final[dict[str, Callable[[Call], bool]]] = {
 }
 FAULTS: Final = ("ENOSPC", "EIO", "EACCES", "ESTALE", "EDQUOT", "EINTR", SHORT, CORRUPT)
 LASTING: Final = ("ENOSPC", "EIO", "EACCES", "ESTALE")
+APART: Final = (
+    80  # calls between two faults of one life: enough to try again what failed, and to start again
+)
+STARTS: Final = 12  # of one life
 LASTING_S: Final = 12.0  # what does not end by itself under a lasting fault is killed then
 
 
 @dataclass(slots=True)
 class At:
-    """Faults the nth eligible call below a root; `lasting`: and every eligible one after it."""
+    """Faults the nth eligible call below a root; `then_every`: and after it every so manieth; 0: no other."""
 
     root: str
     fault: str
     nth: int
-    lasting: bool = False
+    then_every: int = 0
     seen: int = 0
-    hit: str = ""  # the call that was faulted
+    hits: int = 0
+    hit: str = ""  # the first call that was faulted
     _spoil: str = ""
 
     def entered(self, call: Call) -> Order:
         if not call.is_below(self.root) or not _ELIGIBLE.get(self.fault, _any)(call):
             return GO
         self.seen += 1
-        if self.seen != self.nth and not (self.lasting and self.seen > self.nth):
+        later = self.seen - self.nth
+        if later and not (later > 0 and self.then_every and later % self.then_every == 0):
             return GO
+        self.hits += 1
         self.hit = self.hit or f"{call.name} {_below(call, self.root)}"
         match self.fault:
             case "kill":
@@ -81,7 +92,7 @@ def count(rig: Rig, fault: str = KILLED) -> int:
 
 def single(rig: Rig, tally: Tally, nth: int, fault: str, *, lasting: bool = False) -> None:
     rig.reset()
-    watcher = At(str(rig.root), fault, nth, lasting)
+    watcher = At(str(rig.root), fault, nth, then_every=int(lasting))
     ended = rig.run(watcher, *([LASTING_S] if lasting else []))
     if not watcher.hit:
         tally.missed += 1
@@ -95,6 +106,28 @@ def single(rig: Rig, tally: Tally, nth: int, fault: str, *, lasting: bool = Fals
     tally.hung += ended.timed_out and lasting
     if ended.timed_out and not lasting:
         tally.complain(where, ["hung under it"])
+
+
+def several(rig: Rig, tally: Tally, nth: int, fault: str) -> None:
+    """From the nth on one fault every so many calls. Each counts as one; after each end all is looked at."""
+    rig.reset()
+    watcher = At(str(rig.root), fault, nth, APART)
+    bad: list[str] = []
+    for _ in range(STARTS):
+        before = watcher.hits
+        ended = rig.run(watcher)
+        bad += rig.crashed()
+        if ended.timed_out:
+            bad.append("hung under it")
+        if watcher.hits == before:
+            break
+    if not watcher.hit:
+        tally.missed += 1
+        return
+    judged = rig.recovered()
+    where = f"{fault}@{nth} {watcher.hit} and {watcher.hits - 1} more"
+    bad += judged.bad
+    tally.add(where, watcher.hit.split()[0], bad, judged.asked, points=watcher.hits)
 
 
 def double(rig: Rig, tally: Tally, nth: int, then: int) -> None:

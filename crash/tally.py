@@ -11,6 +11,7 @@ class Tally:
     what: str
     is_quiet: bool = False
     tried: int = 0
+    runs: int = 0  # fewer than what was tried where one run had several faults
     missed: int = 0  # points that this run did not come to
     lost: int = 0
     differing: int = 0
@@ -20,8 +21,17 @@ class Tally:
     codes: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
 
-    def add(self, where: str, call: str, bad: Sequence[str], asked: Sequence[str] = ()) -> None:
-        self.tried += 1
+    def add(
+        self,
+        where: str,
+        call: str,
+        bad: Sequence[str],
+        asked: Sequence[str] = (),
+        *,
+        points: int = 1,
+    ) -> None:
+        self.tried += points
+        self.runs += 1
         self.calls[call] += 1
         self.codes.update(asked)
         self.asked += bool(asked)
@@ -43,7 +53,8 @@ class Tally:
         return self.lost + self.differing
 
     def line(self) -> str:
-        more = [f"{self.asked} asked a person"] * bool(self.asked)
+        more = [f"in {self.runs} runs"] * (self.runs < self.tried)
+        more += [f"{self.asked} asked a person"] * bool(self.asked)
         more += [f"{self.hung} waited for its end"] * bool(self.hung)
         tail = f" ({', '.join(more)})" if more else ""
         return (
@@ -51,7 +62,7 @@ class Tally:
         )
 
     def merge(self, told: dict[str, Any]) -> None:
-        for name in ("tried", "missed", "lost", "differing", "asked", "hung"):
+        for name in ("tried", "runs", "missed", "lost", "differing", "asked", "hung"):
             setattr(self, name, getattr(self, name) + told[name])
         self.calls.update(told["calls"])
         self.codes.update(told["codes"])
