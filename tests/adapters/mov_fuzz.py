@@ -1,7 +1,8 @@
 """
 Mutated films through the parser and the graft, in a process of its own with limits: `mov_fuzz FOLDER SEED COUNT`.
 
-FOLDER holds films NAME.mov and the pictures that were coded from them, NAME.picture. Prints what came of them as JSON.
+FOLDER is for scratch; films NAME.mov and the pictures that were coded from them, NAME.picture, are made there where
+there are none. Prints what came of them as JSON.
 """
 
 import json
@@ -17,12 +18,28 @@ from pathlib import Path
 from mediad.adapters.bmff import NotUnderstood
 from mediad.adapters.mov_film import movie
 from mediad.adapters.mov_graft import changed, graft, moved
+from tests.adapters.films import coded, film
 from tests.memory import peak_bytes
 
 MEMORY_BYTES = 1 << 30
 _WORDS = b"moov trak mdia minf stbl stsd stts ctts stss stsc stsz stco co64 elst edts tkhd mdhd hdlr dref free".split()
 
+_TINY = "testsrc2=size=64x48:rate=25:duration=0.4"
+_SHAPES: dict[str, tuple[str, ...]] = {
+    "behind": (),
+    "front": ("-movflags", "+faststart"),
+    "even": ("-bf", "0", "-use_editlist", "0"),
+    "tracks": ("-map", "0", "-map", "1", "-map", "1"),
+}
+
 Mutation = Callable[[bytearray, range, random.Random], None]
+
+
+def make_films(folder: Path) -> None:
+    """Of each shape that a phone may write: where moov stands, edits, several tracks."""
+    for name, options in _SHAPES.items():
+        made = film(folder / f"{name}.mov", *options, "-t", "0.4", picture=_TINY)
+        coded(made, made.with_suffix(".picture"))
 
 
 def flipped(film: bytearray, moov: range, chance: random.Random) -> None:
@@ -102,6 +119,8 @@ def tried(torn: Path, picture: Path, target: Path) -> str:
 
 
 def main(folder: Path, seed: int, count: int) -> None:
+    if not list(folder.glob("*.mov")):
+        make_films(folder)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice of bytes, no secret
     films = [(path.read_bytes(), moov_of(path), path) for path in sorted(folder.glob("*.mov"))]

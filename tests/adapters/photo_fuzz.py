@@ -174,17 +174,18 @@ def main(folder: Path, seed: int, count: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice of bytes, no secret
     photo, target = folder / "mutant", folder / "rendition"
     outcomes = Counter[str]()
+    kinds = Counter[str]()
     slowest = 0.0
     for _ in range(count):
         name, data = mutant(chance)
+        kinds[Path(name).suffix] += 1
         photo.write_bytes(data)
         target.unlink(missing_ok=True)
         began = time.process_time()
         outcomes[tried(name, photo, target)] += 1
         slowest = max(slowest, time.process_time() - began)
-    sys.stdout.write(
-        json.dumps({"seen": outcomes, "slowest_s": slowest, "peak_bytes": peak_bytes()})
-    )
+    told = {"seen": outcomes, "kinds": kinds, "slowest_s": slowest, "peak_bytes": peak_bytes()}
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -18,26 +18,17 @@ from mediad.adapters.workers import Limits
 from mediad.errors import Refused
 from mediad.model import Media
 from mediad.ports import Recipe
-from tests.adapters.films import coded, film
+from tests.adapters.mov_fuzz import make_films
 from tests.memory import taking_at_most
 
 REPO = Path(__file__).parents[2]
-TINY = "testsrc2=size=64x48:rate=25:duration=0.4"
 RECIPE = Recipe("x", Media.MOV, crf=26, encoder="libx265")
 
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fuzz")
-    shapes: dict[str, tuple[str, ...]] = {
-        "behind": (),
-        "front": ("-movflags", "+faststart"),
-        "even": ("-bf", "0", "-use_editlist", "0"),
-        "tracks": ("-map", "0", "-map", "1", "-map", "1"),
-    }
-    for name, options in shapes.items():
-        made = film(folder / f"{name}.mov", *options, "-t", "0.4", picture=TINY)
-        coded(made, made.with_suffix(".picture"))
+    make_films(folder)
     return folder
 
 

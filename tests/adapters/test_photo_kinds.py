@@ -35,7 +35,7 @@ def saved(form: str, mode: str = "RGB", frames: int = 1, **how: object) -> bytes
         stills.picture(320, 240).convert(mode).rotate(90 * n, expand=False) for n in range(frames)
     ]
     more = {"save_all": True, "append_images": images[1:]} if frames > 1 else {}
-    images[0].save(out, form, **more, **how)  # type: ignore[arg-type]  # options of many formats
+    images[0].save(out, form, **more, **how)
     return out.getvalue()
 
 
