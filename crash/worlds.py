@@ -166,6 +166,18 @@ WORLDS: Final = {
             has_phone=True,
             removes=True,
         ),
+        World(
+            "bridge",
+            two_large,
+            {
+                **PHONE,
+                **CLEANS,
+                "MEDIAD_WORKFLOW__PRESET": "bridge",
+                "MEDIAD_COMPRESS__MIN_SAVING": "0.01",
+            },
+            has_phone=True,
+            removes=True,
+        ),
         World("icloud", nothing, {**KEEPS, **ICLOUD, **CLEANS}, shots=2, removes=True),
         World(
             "backup",
