@@ -12,18 +12,18 @@ The folder that is shared with the phone carries no marker, which would be sent 
 import os
 import stat
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, Self
 from uuid import uuid4
 
-from anyio import CapacityLimiter, to_thread
-
 from mediad.adapters import syscalls
 from mediad.adapters.errnos import faults_of
 from mediad.adapters.mount_points import TOP, is_mount, misses_mount, mount_of
+from mediad.adapters.new_folders import make_durable
+from mediad.adapters.scout import Scout
 from mediad.errors import MediadError, NeedsOperator
 from mediad.model import Site
 
@@ -159,7 +159,7 @@ class Roots:
         self._touch = touch
         self._networks: set[Site] = set()  # as they were when last opened
         self._locks = {site: threading.Lock() for site in paths}  # a hung root holds only its own
-        self._limiters = {site: CapacityLimiter(1) for site in paths}
+        self._scouts = {site: Scout() for site in paths}
 
     @property
     def own(self) -> frozenset[Site]:
@@ -173,10 +173,8 @@ class Roots:
                 make_durable(self.paths[site])
 
     async def check(self, site: Site) -> MediadError | None:
-        """What keeps this root from being used now, if anything does. Never hangs the caller with the mount."""
-        return await to_thread.run_sync(
-            self.fault_of, site, limiter=self._limiters[site], abandon_on_cancel=True
-        )
+        """What keeps this root from being used now, if anything does. It hangs with the mount, and may be cancelled."""
+        return await self._scouts[site].ask(partial(self.fault_of, site))
 
     def fault_of(self, site: Site) -> MediadError | None:
         try:
@@ -348,33 +346,6 @@ def write_small(folder_fd: int, name: str, text: str) -> None:
         os.close(fd)
     os.replace(part, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     os.fsync(folder_fd)
-
-
-def make_durable(path: Path) -> None:
-    """
-    As mkdir -p, with the name of every folder on the way synced into the one above it.
-
-    Of those too that are there: who made them may have been killed before it synced, and a power cut would take them.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    disk = path.stat().st_dev
-    for above in path.parents:
-        with (
-            suppress(PermissionError),
-            _opened_folder(above) as fd,
-        ):  # where we may not read, we made nothing
-            if os.fstat(fd).st_dev != disk:
-                return
-            os.fsync(fd)
-
-
-@contextmanager
-def _opened_folder(path: Path) -> Iterator[int]:
-    fd = os.open(path, _FOLDER)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _unmounted(site: Site, path: Path) -> NeedsOperator:

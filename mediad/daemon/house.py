@@ -15,6 +15,7 @@ from typing import Final
 import anyio
 import structlog
 from anyio import from_thread
+from anyio.lowlevel import current_token
 
 from mediad.adapters import logs, nas
 from mediad.adapters.clock import SystemClock
@@ -25,7 +26,9 @@ from mediad.adapters.host import check_host, make_hand_over_folders
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.leftovers import files_in
-from mediad.adapters.roots import Enrolment, Roots, make_durable
+from mediad.adapters.new_folders import make_durable
+from mediad.adapters.roots import Enrolment, Roots
+from mediad.adapters.scout import Scout
 from mediad.config import ConfigFaults, Fault, Loaded, Settings, load
 from mediad.daemon.line import CloudLine, Line
 from mediad.daemon.liveness import LIMIT_S, Liveness
@@ -66,11 +69,12 @@ GIVING_BACK: Final = (State.CLOUD_DUE, State.UPLOADED, State.MARKED)
 
 
 class JournalEnrolments:
-    """The mount guard's memory, kept in the journal and read from it once. Called from worker threads."""
+    """The mount guard's memory, kept in the journal and read from it once. Called from threads of any kind."""
 
     def __init__(self, journal: Journal, known: Mapping[Site, Enrolment]) -> None:
         self._journal = journal
         self._known = dict(known)
+        self._loop = current_token()
 
     @classmethod
     async def read(cls, journal: Journal) -> "JournalEnrolments":
@@ -82,7 +86,7 @@ class JournalEnrolments:
 
     def save(self, site: Site, enrolment: Enrolment) -> None:
         marker = {"marker": enrolment.marker, "was_mount": enrolment.was_mount, "fs": enrolment.fs}
-        from_thread.run(self._journal.enrol, site, marker)
+        from_thread.run(self._journal.enrol, site, marker, token=self._loop)
         self._known[site] = enrolment
 
 
@@ -280,7 +284,7 @@ class House:
             self.engine.link_is_down("syncthing", silent)
 
     async def watch_orphans(self, clock: Clock) -> None:
-        look = partial(files_in, self.rules.settings.folders.processing)
+        look = partial(files_in, self.rules.settings.folders.processing, Scout())
         await orphans.watch(look, self.journal, clock, self.problems)
 
     async def watch_config(self, clock: Clock) -> None:
@@ -306,7 +310,7 @@ async def open_house(
         try:
             enrolments = await JournalEnrolments.read(journal)
             house = House(rules, journal, clock, root, supervisor, enrolments)
-            house.give_way = lock.release
+            house.give_way = partial(_give_way, lock, None if supervisor.door else settings)
             await _prepared(house)
             try:
                 yield house
@@ -316,6 +320,19 @@ async def open_house(
         finally:
             with anyio.CancelScope(shield=True):
                 await journal.close()
+    finally:
+        lock.release()
+
+
+def _give_way(lock: Lock, settings: Settings | None) -> None:
+    """
+    What hangs in a dead mount keeps all that this process had open until the mount is back.
+
+    Nobody may wait at its socket meanwhile (one of systemd's own is the next mediad's too), nor for its lock.
+    """
+    try:
+        if settings:
+            settings.socket_path.unlink(missing_ok=True)
     finally:
         lock.release()
 

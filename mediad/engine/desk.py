@@ -7,16 +7,22 @@ from typing import Any, Final
 
 import anyio
 
-from mediad.journal import Work
+from mediad.journal import Mark, Work
 from mediad.model import AssetId
 from mediad.policy.breaker import Breaker
 from mediad.policy.rates import Rate
 from mediad.stages.verdict import Stage, Verdict
+from mediad.state import Lane, State
 
 REST_MS: Final = 1_000
 LONGEST_NAP_S: Final = 60.0  # a runner looks at least this often, whatever it was told
 # A lot that takes longer than this, and than its bytes may take in its stage, hangs somewhere.
 PATIENCE_S: Final = 1800.0
+
+# Where a wait is a matter of seconds: an arrival settles, a batch fills, Syncthing carries it over.
+SOON_OVER: Final = frozenset(
+    {s for s in State if s.lane is Lane.INTAKE} | {State.PHONE_DUE, State.PLACED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +141,16 @@ def nap_s(now: int, due: int | None) -> float:
     if due is None or due <= now:
         return LONGEST_NAP_S
     return min((due - now) / 1000 + 0.001, LONGEST_NAP_S)
+
+
+def is_work(state: State, mark: Mark, *, retries_count: bool = True) -> bool:
+    """Is there something to do that a person would wait for? A wait for a later hour or for another lane is not."""
+    match mark:
+        case Mark.READY:
+            return True
+        case Mark.RETRY:
+            return retries_count
+        case Mark.WAITING:
+            return state in SOON_OVER
+        case _:
+            return False

@@ -9,13 +9,22 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from mediad.engine.desk import LONGEST_NAP_S, Desk, Place, Planned, give_up_places, lots_of, nap_s
+from mediad.engine.desk import (
+    LONGEST_NAP_S,
+    Desk,
+    Place,
+    Planned,
+    give_up_places,
+    is_work,
+    lots_of,
+    nap_s,
+)
 from mediad.engine.lots import Lots
 from mediad.errors import Bug, MediadError
 from mediad.journal import OFF, Committed, Journal, Mark, Work
@@ -27,11 +36,6 @@ from mediad.stages.verdict import Stage
 from mediad.state import Lane, State, stage_of
 
 log = structlog.get_logger()
-
-# Where a wait is a matter of seconds: an arrival settles, a batch fills, Syncthing carries it over.
-SOON_OVER: Final = frozenset(
-    {s for s in State if s.lane is Lane.INTAKE} | {State.PHONE_DUE, State.PLACED}
-)
 
 
 class Engine:
@@ -388,16 +392,3 @@ class Engine:
                 desk.closed = ""
                 desk.ring()
         self._tell()
-
-
-def is_work(state: State, mark: Mark, *, retries_count: bool = True) -> bool:
-    """Is there something to do that a person would wait for? A wait for a later hour or for another lane is not."""
-    match mark:
-        case Mark.READY:
-            return True
-        case Mark.RETRY:
-            return retries_count
-        case Mark.WAITING:
-            return state in SOON_OVER
-        case _:
-            return False

@@ -1,6 +1,5 @@
 """Guards the mount guard: nothing is written where the right disk is not, and what is out of reach is not gone."""
 
-import errno
 import os
 import subprocess
 from pathlib import Path
@@ -271,42 +270,6 @@ async def test_the_shared_folder_waits_for_a_mount_of_fstab(tmp_path: Path) -> N
     assert names(disk) == []
     with mounted(disk):
         assert await folders.roots().check(Site.PHONE) is None
-
-
-def test_who_was_killed_between_a_folder_and_its_sync_is_made_up_for_at_the_next_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A folder whose name no disk holds goes with the power, and all that was put into it since."""
-    folders = Folders(tmp_path / "data" / "mediad")
-    folders.paths[Site.SPOOL].mkdir(parents=True)  # all that the first one came to
-    synced: set[Path] = set()
-    real = os.fsync
-
-    def sync(fd: int) -> None:
-        synced.add(Path(f"/proc/self/fd/{fd}").readlink())
-        real(fd)
-
-    monkeypatch.setattr(os, "fsync", sync)
-    folders.roots()
-    made = {folders.paths[Site.SPOOL], *folders.paths[Site.SPOOL].parents}
-    assert {path.parent for path in made if path.is_relative_to(tmp_path / "data")} <= synced
-
-
-def test_a_folder_on_the_way_that_we_may_not_read_is_no_hindrance(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As `/home` is where a service has its folder in somebody's own."""
-    real = os.open
-
-    def opened(path: str | Path, *more: int, **where: int) -> int:
-        if path == tmp_path:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return real(path, *more, **where)
-
-    monkeypatch.setattr(os, "open", opened)
-    folders = Folders(tmp_path / "home")
-    folders.roots()
-    assert folders.paths[Site.SPOOL].is_dir()
 
 
 def test_every_new_folder_is_synced_into_the_one_above(tmp_path: Path) -> None:
