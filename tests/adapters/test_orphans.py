@@ -44,6 +44,16 @@ async def test_the_part_of_a_name_that_nobody_takes_again_goes(
     assert all((folders.paths[site] / place.key).read_bytes() == b"theirs" for place in theirs)
 
 
+async def test_the_part_of_what_is_linked_and_not_copied_any_more_goes(folders: Folders) -> None:
+    """Killed while it copied into the library; by the next start the archive has it, and a second name will do."""
+    goal = at(Site.LIBRARY, "2021/07/14/IMG_0005.JPG")
+    part = folders.drop(Site.LIBRARY, f"2021/07/14/{part_of(goal)}", b"half a pic")
+    source = folders.drop(Site.SPOOL, "1.jpg", b"a picture")
+    assert await folders.files().link([folders.put(source, Site.LIBRARY, goal.key)]) == [None]
+    assert (folders.paths[Site.LIBRARY] / goal.key).read_bytes() == b"a picture"
+    assert not (folders.paths[Site.LIBRARY] / part.key).exists()
+
+
 async def test_what_this_daemon_is_writing_stays(folders: Folders) -> None:
     """Only what lay there before its own first copy can be nobody's."""
     files = folders.files()

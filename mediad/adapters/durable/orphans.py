@@ -1,8 +1,9 @@
 """
 Parts that a crash left in a folder: they go when a daemon that did not make them first puts something there.
 
-Mostly the next try takes the same name and with it the old part. But which of two namesakes gets the plain name is
-decided by who comes first, and after a restart that may be the other one: then nobody would ask for the old part again.
+Mostly the next try copies to the same name and takes the old part with it. But what was being copied into the library
+may be linked after a restart, as the archive holds it by then; and which of two namesakes gets the plain name is
+decided by who comes first. Then nobody would ask for the old part again.
 """
 
 import os
