@@ -28,6 +28,33 @@ class What(StrEnum):
     RELEASED = "released"  # a cleaning that was taken back, and let go on
 
 
+# What the other rows did, and why no undo of ours takes it back.
+_ADDED: Final = "a copy was added, and nothing was taken away; an undo removes no copies"
+NOT_COVERED: Final[Mapping[str, str]] = {
+    "arrive": "it was seen for the first time",
+    "download": "it was fetched from iCloud, where it still is",
+    "settle": "it was only looked at",
+    "hash": "it was taken in",
+    "merge": "it was joined with its other half, and halves stay together",
+    "join": "a late half has joined it, and halves stay together",
+    "witness": "it was only noted",
+    "archive": _ADDED,
+    "compress": _ADDED,
+    "sort": f"{_ADDED}; `mediactl dates apply` gives it another place in the library",
+    "batch": "it was only planned",
+    "place": "what is on its way to the phone cannot be called back",
+    "verify": "it was only seen that the phone has it",
+    "release": "it left the shared folder because the phone had it: put there again, it would be sent a second time",
+    "upload": "what was uploaded can only be deleted by hand, in iCloud",
+    "mark": "whoever takes it out of the album, in iCloud, keeps it there",
+    "delete": "`mediactl icloud undelete` brings it back",
+    "reopen": "deleting was switched on; switching it off takes that back",
+    "scrub": "a copy was found not to be what it was, and is made anew",
+    "restore": "it came back by an undo: take back that row instead",
+    "clean": "nothing was removed by it",
+}
+
+
 class Row(Protocol):
     """A row of the history."""
 
@@ -77,6 +104,13 @@ def standing(done: Iterable[Deed]) -> list[Deed]:
 def to_undo(done: Iterable[Deed]) -> list[Deed]:
     """What `undo` would take back, the newest first: deeds that stand and take nothing back themselves."""
     return [d for d in standing(done) if d.undoes is None]
+
+
+def why_not(row: Row) -> str:
+    """For a person: why a row that is no deed has nothing that could be taken back."""
+    if row.evidence.get("kind") == OFF:
+        return f"{row.stage} is switched off, so nothing was done"
+    return NOT_COVERED.get(row.stage, f"{row.stage} is not covered by undo")
 
 
 def _what(row: Row) -> What | None:

@@ -14,7 +14,7 @@ from mediad.errors import MediadError, Refused
 from mediad.journal import BY_HAND, Listed, Run, Step
 from mediad.model import AssetId, Captured, Evidence, Original, Site, SiteKey
 from mediad.policy.naming import aside_keys
-from mediad.policy.undoing import Deed, What, deeds, standing, to_undo
+from mediad.policy.undoing import Deed, What, deeds, standing, to_undo, why_not
 from mediad.service.answers import UndoDoc, UndoneDoc
 from mediad.service.dates import redating, shelved
 from mediad.service.parts import Parts
@@ -105,10 +105,11 @@ class Undoing:
     async def _of_row(self, row: int) -> Deed:
         rows = [r for r in await self._journal.events(row - 1, 1) if r.seq == row]
         found = deeds(rows)
+        if not rows:
+            raise _refused(f"the history has no row {row}", "undo.nothing")
         if not found:
-            raise _refused(
-                f"row {row} of the history is nothing that can be taken back", "undo.nothing"
-            )
+            what = f"row {row} of the history is nothing that can be taken back: {why_not(rows[0])}"
+            raise _refused(what, "undo.not_possible")
         asset = found[0].row.asset
         left = standing(deeds(await self._journal.history(asset)))
         if row not in {d.row.seq for d in left}:

@@ -28,7 +28,7 @@ class Truths:
         try:
             db.execute("BEGIN")
             has_grown = self._history_only_grows(db)
-            _tallies_are_the_rows(db)
+            tallies_are_the_rows(db)
             _one_state_a_lane(db)
             _who_is_stopped_knows_why(db)
             _the_archive_has_what_it_is_said_to_have(db, house)
@@ -49,7 +49,7 @@ class Truths:
         return len(now) > known
 
 
-def _tallies_are_the_rows(db: sqlite3.Connection) -> None:
+def tallies_are_the_rows(db: sqlite3.Connection) -> None:
     counts = queries.counts(db)
     standing = Counter(db.execute("SELECT state, mark FROM standing").fetchall())
     assert dict(counts.standing) == standing

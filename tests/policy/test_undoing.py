@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from mediad.journal.migrate import ARRIVE, MERGE, WITNESS
 from mediad.model import AssetId
-from mediad.policy.undoing import What, deeds, standing, to_undo
-from mediad.state import State
+from mediad.policy.undoing import NOT_COVERED, OFF, What, deeds, standing, to_undo, why_not
+from mediad.state import TRANSITIONS, State
 
 ONE = AssetId(1)
 CLEAN = {"kind": "stat", "gone": [{"site": "spool", "key": "1"}]}
@@ -48,6 +49,13 @@ def undoing(seq: int, of: int, stage: str = "rearrange", then: State | None = No
 )
 def test_what_a_row_is(row: Row, what: What | None) -> None:
     assert [d.what for d in deeds([row])] == ([what] if what else [])
+
+
+def test_every_step_is_taken_back_or_says_why_not() -> None:
+    ours = {"rearrange", "undo"}
+    assert {t.stage for t in TRANSITIONS} - ours | {ARRIVE, MERGE, WITNESS} == NOT_COVERED.keys()
+    assert "a second time" in why_not(Row(1, "release", {"kind": "deletion"}))
+    assert why_not(Row(1, "sort", {"kind": OFF})) == "sort is switched off, so nothing was done"
 
 
 def test_the_newest_is_taken_back_first() -> None:

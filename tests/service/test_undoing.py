@@ -1,6 +1,7 @@
 """Guards that what was done at home can be taken back, and the taking back too: bytes, times, places and lanes."""
 
 import random
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mediad.service.answers import UndoDoc
 from mediad.service.dates import Choice, order_of
 from mediad.stages import clean
 from mediad.state import State, Transition
+from tests.machine.truths import tallies_are_the_rows
 from tests.service.care_world import ALL, CHAIN, Care, care
 
 HOUR_S = 3600.0
@@ -170,8 +172,28 @@ async def test_where_nothing_is_left_that_is_said(tmp_path: Path) -> None:
                 await undo(c, what)
         with pytest.raises(Refused, match="no run 7"):
             await undo(c, run=7)
-        with pytest.raises(Refused, match="row 1"):
-            await undo(c, row=1)
+        with pytest.raises(Refused, match="no row 777"):
+            await undo(c, row=777)
+
+
+async def test_what_undo_does_not_cover_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """Neither a first place in the library, nor what left the folder of the phone because the phone had it."""
+    async with care(tmp_path, **LATE) as c:
+        photo = await c.drop("IMG_1.HEIC", "heic at=0")
+        await c.w.run(*CHAIN)
+        tree = c.tree()
+        rows = {r.stage: r.seq for r in await c.w.journal.history(photo)}
+        reasons = {
+            "arrive": "first time",
+            "hash": "taken in",
+            "sort": "no copies",
+            "archive": "no copies",
+        }
+        for stage, reason in reasons.items():
+            with pytest.raises(Refused, match=reason) as refusal:
+                await undo(c, row=rows[stage])
+            assert refusal.value.code == "undo.not_possible"
+        assert c.tree() == tree
 
 
 async def test_nothing_is_overwritten_for_an_undo(tmp_path: Path) -> None:
@@ -216,6 +238,36 @@ async def test_any_run_of_orders_taken_back_leaves_everything_as_it_was(
         assert {p: (await c.position(p), await c.captured(p)) for p in photos} == stands
         for photo in photos:
             await as_the_history_says(c, photo)
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(3))
+async def test_five_hundred_orders_taken_back_leave_everything_as_it_was(
+    tmp_path: Path, seed: int
+) -> None:
+    """Bytes, times, places, positions and dates; and a journal that audits, counts and replays to where it stands."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    async with care(tmp_path, **LATE) as c:
+        photos = [
+            await c.drop(f"d{n % 3}/IMG_{n // 3}.HEIC", f"heic at=0 n={n}") for n in range(12)
+        ]
+        await c.w.run(*CHAIN)
+        tree = c.tree()
+        stands = {p: (await c.position(p), await c.captured(p)) for p in photos}
+        for _ in range(500):
+            await do(c, chance.choice(WORDS), chance.choice(photos), chance)
+        assert c.tree() != tree
+        while await something_to_undo(c):
+            doc = await undo(c)
+            assert doc["refused"] == 0, doc["deeds"]
+        assert c.tree() == tree
+        assert {p: (await c.position(p), await c.captured(p)) for p in photos} == stands
+        for photo in photos:
+            await as_the_history_says(c, photo)
+        assert (await c.w.journal.audit()).broken_at is None
+        with sqlite3.connect(c.w.journal.path) as db:
+            tallies_are_the_rows(db)
 
 
 async def something_to_undo(c: Care) -> bool:
