@@ -9,6 +9,7 @@ person can unmount when they like and work goes on by itself when the folder is 
 The folder that is shared with the phone carries no marker, which would be sent there: it is known by its mount.
 """
 
+import errno
 import os
 import stat
 import threading
@@ -334,14 +335,15 @@ def write_marker(fd: int, site: Site) -> str:
 
 
 def write_small(folder_fd: int, name: str, text: str) -> None:
-    """A small file of our own, whole or not at all, durable on return."""
-    part = f"{name}.part"
-    fd = os.open(
-        part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644, dir_fd=folder_fd
-    )
+    """A small file of our own, whole or not at all, durable on return, and read back before it gets its name."""
+    part, raw = f"{name}.part", text.encode()
+    fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644, dir_fd=folder_fd)
     try:
-        os.write(fd, text.encode())
+        syscalls.write_all(fd, memoryview(raw))
         os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        if os.pread(fd, len(raw) + 1, 0) != raw:
+            raise OSError(errno.EIO, "other bytes came back than were written", part)
     finally:
         os.close(fd)
     os.replace(part, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)

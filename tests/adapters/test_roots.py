@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mediad.adapters import syscalls
 from mediad.adapters.roots import MARKER
 from mediad.errors import MediadError, NeedsOperator
 from mediad.model import Site
@@ -181,6 +182,28 @@ async def test_a_lost_marker_stops_the_writing(tmp_path: Path) -> None:
     assert code_of((await files.copy([wish(folders, "b.jpg")]))[0]) == "archive.replaced"
     marker.write_text(text)
     assert await files.copy([wish(folders, "b.jpg")]) == [None]
+
+
+async def test_a_marker_that_the_disk_spoils_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else mediad would not know its own folder again, and a person would have to tell it."""
+    real, spoilt = syscalls.write_all, 0
+
+    def write_all(fd: int, piece: memoryview) -> None:
+        nonlocal spoilt
+        is_first = not spoilt and MARKER in Path(f"/proc/self/fd/{fd}").readlink().name
+        spoilt += is_first
+        real(fd, memoryview(bytes([piece[0] ^ 1]) + piece[1:].tobytes()) if is_first else piece)
+
+    monkeypatch.setattr(syscalls, "write_all", write_all)
+    folders = Folders(tmp_path)
+    [fault] = await folders.files().copy([wish(folders)])
+    assert isinstance(fault, MediadError)
+    assert fault.code == "io.error"
+    assert spoilt == 1
+    assert await folders.files().copy([wish(folders)]) == [None]
+    assert names(folders.paths[Site.ARCHIVE]) == [MARKER, "2024", "a.jpg"]
 
 
 async def test_a_vanished_root_is_never_made_again(tmp_path: Path) -> None:
