@@ -52,7 +52,7 @@ UNDER_ONE: Final = (
 )
 _FAR: Final = (
     "count(*), coalesce(sum(size), 0), coalesce(sum(at <= ?2), 0),"
-    " coalesce(sum(iif(at <= ?2, size, 0)), 0), min(at)"
+    " coalesce(sum(iif(at <= ?2, size, 0)), 0), min(nullif(at, 0))"
 )
 PROGRESS: Final = (
     f"SELECT {_FAR} FROM (SELECT o.size AS size, coalesce(c.read_at, c.verified_at) AS at FROM copy c {_COPIES}"  # noqa: S608 - words from above

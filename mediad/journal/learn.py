@@ -18,6 +18,7 @@ from mediad.model import (
     Placement,
     Rendition,
     Role,
+    Site,
     Witness,
 )
 from mediad.policy.phone_names import folded
@@ -53,7 +54,7 @@ def apply(do: Do, asset: AssetId, evidence: Evidence, then: State | None) -> Non
     for copy in evidence.copies:
         _copy(do, copy)
     for rendition in evidence.renditions:
-        _rendition(do, rendition)
+        _rendition(do, rendition, evidence.at)
     for placement in evidence.placements:
         _placement(do, placement, evidence.at)
     for witness in evidence.witnesses:
@@ -104,17 +105,18 @@ def _copy(do: Do, copy: Copy) -> None:
     )  # fmt: skip
 
 
-def _rendition(do: Do, rendition: Rendition) -> None:
-    """One row for each recipe: the place is where it is now."""
+def _rendition(do: Do, rendition: Rendition, at: int) -> None:
+    """One row for each recipe: the place is where it is now. What is told of the library was read back there."""
     do(
-        "INSERT INTO rendition (original, recipe, site, key, digest, size, figures)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (original, recipe)"
+        "INSERT INTO rendition (original, recipe, site, key, digest, size, figures, read_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (original, recipe)"
         " DO UPDATE SET site = excluded.site, key = excluded.key, digest = excluded.digest,"
-        " size = excluded.size, figures = excluded.figures",
+        " size = excluded.size, figures = excluded.figures, read_at = excluded.read_at, read_how = NULL",
         (
             rendition.original, rendition.recipe, rendition.place.site.value,
             to_sql(rendition.place.key), blob(rendition.digest), rendition.size,
             json.dumps(dict(rendition.figures), default=str),
+            at if rendition.place.site is Site.LIBRARY else None,
         ),
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ def flip(path: Path) -> bytes:
 
 @pytest.mark.loss("DL13")
 def test_a_flipped_bit_is_found_within_the_cycle_healed_beside_it_and_told(tmp_path: Path) -> None:
-    """P12, M34, DL13: through the real daemon; nothing is overwritten, and the history still holds together."""
+    """P12, M34: through the real daemon; nothing is overwritten, and the history still holds together."""
     whole = Whole(tmp_path, **ALWAYS)
     with whole.running():
         content = jpeg(whole.incoming / "IMG_1.JPG", 1).read_bytes()

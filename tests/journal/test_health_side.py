@@ -54,11 +54,11 @@ async def _copies(
     return Evidence("read-back", at, copies=copies)
 
 
-async def shelved(journal: Journal, asset: AssetId, key: str) -> Rendition:
+async def shelved(journal: Journal, asset: AssetId, key: str, at: int = 1) -> Rendition:
     original = (await whole_asset(journal, asset)).originals[0]
     place = Place(Site.LIBRARY, SiteKey(key))
     made = Rendition(original.id, "photo/1", place, digest_of(key), 7)
-    await moved(journal, asset, S.LIBRARY_DUE, S.COMPRESSED, Evidence("x", 1, renditions=(made,)))
+    await moved(journal, asset, S.LIBRARY_DUE, S.COMPRESSED, Evidence("x", at, renditions=(made,)))
     await moved(journal, asset, S.COMPRESSED, S.SORTED)
     return made
 
@@ -209,8 +209,9 @@ async def test_progress_counts_copies_and_renditions_and_knows_the_oldest(journa
     one = await kept(journal, "a.jpg", (Site.ARCHIVE, "a"), (Site.PHONE, "p"), at=300)
     await kept(journal, "b.jpg", (Site.ARCHIVE, "b"), at=200)
     assert await journal.scrub_progress(250, SITES) == (2, 200, 1, 100, 200)
-    await shelved(journal, one, "2024/a.jpg")
-    assert await journal.scrub_progress(250, SITES) == (3, 207, 2, 107, 0)
+    await shelved(journal, one, "2024/a.jpg", at=280)
+    assert await journal.scrub_progress(250, SITES) == (3, 207, 1, 100, 200)
+    assert await journal.scrub_progress(290, SITES) == (3, 207, 2, 107, 200)
     assert await journal.scrub_progress(250, [Site.SPOOL]) == (0, 0, 0, 0, None)
 
 
