@@ -40,7 +40,8 @@ INSERT INTO standing (asset, lane, state, mark)
 SELECT id, lane, lane || word, 'final' FROM asset, (SELECT 'intake' AS lane, '.hashed' AS word
   UNION ALL SELECT 'archive', '.verified' UNION ALL SELECT 'library', '.sorted'
   UNION ALL SELECT 'phone', '.released' UNION ALL SELECT 'spool', '.cleaned') ORDER BY id;
-INSERT INTO copy SELECT id, 'archive', '2024/07/' || name, digest, 1, 'dontneed' FROM original;
+INSERT INTO copy (original, site, key, digest, verified_at, method)
+SELECT id, 'archive', '2024/07/' || name, digest, 1, 'dontneed' FROM original;
 INSERT INTO history (asset, at, stage, from_state, to_state, skipped, evidence, chain)
 SELECT id, 1, stage, was, became, 0, '{{"kind":"read-back"}}', zeroblob(32) FROM asset,
   (SELECT 'arrive' AS stage, '' AS was, 'intake.seen' AS became

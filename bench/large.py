@@ -1,7 +1,12 @@
-"""At a million assets: start-up, status, memory; 100,000 files arriving at once; how quiet an idle daemon is."""
+"""
+At a million assets: start-up, also after a kill, status, memory, and how long the seals of as many rows take.
+
+And 100,000 files arriving at once, and how quiet an idle daemon is.
+"""
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,11 +17,14 @@ from pathlib import Path
 
 import anyio
 
-from bench.journal import made
+from bench.journal import made, opened
 from bench.side import BIN, Table, compare, fresh, sh, single
+from mediad.journal import chain
 
 ASSETS = 1_000_000
 ARRIVING = 100_000
+HISTORY = 1_000_000
+AT_WORK = 200  # files on their way when it is killed
 QUIET_S = 20.0
 ENV = {"MEDIAD_COMPRESS__ENABLED": "false", "MEDIAD_LOG__LEVEL": "warning"}
 
@@ -66,6 +74,63 @@ def start(root: Path) -> float:
     began = time.monotonic()
     with daemon(root):
         return time.monotonic() - began
+
+
+def killed(root: Path) -> float:
+    """Killed at work, without a word; from the next start to its first answer."""
+    drop_at_once(root / "incoming", AT_WORK)
+    running = subprocess.Popen([BIN / "mediad", "--root", root], env={**os.environ, **ENV})
+    until_ready(root)
+    while sum(1 for _ in (root / "incoming").iterdir()) > AT_WORK // 2:
+        time.sleep(0.005)
+    running.kill()
+    running.wait()
+    return start(root)
+
+
+def drop_at_once(folder: Path, count: int) -> None:
+    """Small files of bytes that nobody has seen yet."""
+    from bench.pipeline import HEAD  # noqa: PLC0415 - only here
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for n in range(count):
+        body = os.urandom(64).replace(b"\xff", b"\xfe")
+        (folder / f"{time.monotonic_ns()}-{n}.jpg").write_bytes(HEAD + body + b"\xff\xd9")
+
+
+async def sealed(path: Path, rows: int) -> None:
+    """A journal whose history has so many rows, each sealed to the one before."""
+    await opened(path).close()
+    filling = sqlite3.connect(path)
+    filling.execute("PRAGMA synchronous = OFF")
+    filling.execute(
+        "INSERT INTO asset (id, name, kind, source, seen_at) VALUES (1, 'a', 'photo', 'folder', 1)"
+    )
+    before = chain.GENESIS
+    text = '{"kind":"read-back","at":1,"note":"as long as most of them are: ' + "." * 200 + '"}'
+    told = []
+    for seq in range(1, rows + 1):
+        row = (seq, 1, 1, "witness", "", "", 0, text)
+        before = chain.seal(before, row)
+        told.append((*row, before))
+    filling.executemany("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", told)
+    filling.commit()
+    filling.close()
+
+
+def audited(root: Path) -> float:
+    began = time.monotonic()
+    sh(BIN / "mediactl", "--root", root, "audit", "verify")
+    return time.monotonic() - began
+
+
+def audit(root: Path, rounds: int) -> Table:
+    (root / "state").mkdir(parents=True)
+    anyio.run(sealed, root / "state" / "journal.db", HISTORY)
+    with daemon(root):
+        took = [audited(root) for _ in range(min(rounds, 3))]
+    row = single("mediactl audit verify, 1,000,000 rows", "s", took)
+    return Table("The seals of the history", "python -m bench large", [row])
 
 
 def status(root: Path, rounds: int, title: str) -> Table:
@@ -137,13 +202,16 @@ def run(rounds: int) -> list[Table]:
         tables.append(status(large, rounds, "Status with 1,000,000 assets in the journal"))
         memory = [rss_mb(running.pid)]
     starts = [start(large) for _ in range(rounds)]
+    kills = [killed(large) for _ in range(rounds)]
     tables.append(
         Table(
             "A million assets", "python -m bench large",
             [
                 single("from exec to the first answer", "s", starts, goal="< 1"),
+                single("the same after kill -9 at work", "s", kills, goal="< 1"),
                 single("resident memory", "MB", memory, goal="< 150"),
             ],
         )
     )  # fmt: skip
+    tables.append(audit(fresh("audit") / "root", rounds))
     return [*tables, idle(fresh("idle") / "root"), flood(fresh("flood") / "root")]
