@@ -43,8 +43,6 @@ from mediad.model import (
     Copy,
     Digest,
     Evidence,
-    OriginalId,
-    Place,
     Site,
     SiteKey,
 )
@@ -327,9 +325,6 @@ class Journal(PersonSide, HealthSide):
 
     async def partners_of(self, lot: Sequence[Kin]) -> Sequence[Sequence[Partner]]:
         return await self._readers.ask(lambda db: [queries.partners(db, kin) for kin in lot])
-
-    async def verified_copies(self, originals: Sequence[OriginalId]) -> Sequence[Place]:
-        return await self._readers.ask(lambda db: queries.verified_copies(db, originals))
 
     async def open_batches(self, stuck_before: int) -> Sequence[OpenBatch]:
         return await self._readers.ask(lambda db: phone.open_batches(db, stuck_before))

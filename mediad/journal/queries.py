@@ -27,8 +27,6 @@ from mediad.model import (
     AssetId,
     Copy,
     Digest,
-    OriginalId,
-    Place,
     Site,
     SiteKey,
 )
@@ -340,14 +338,4 @@ def partners(db: Connection, kin: Kin) -> list[Partner]:
         Partner(whole.asset, whole.position)
         for whole in listed(db, sorted(found))
         if whole.condition is not Condition.ABSORBED
-    ]
-
-
-def verified_copies(db: Connection, originals: Sequence[OriginalId]) -> list[Place]:
-    return [
-        Place(Site(s), SiteKey(from_sql(k)))
-        for s, k in db.execute(
-            "SELECT site, key FROM copy WHERE original IN (SELECT value FROM json_each(?))",
-            (json.dumps(originals),),
-        )
     ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mediad.model import Asset, AssetId, BatchId, CloudRef, Digest, OriginalId, Place, SiteKey
+from mediad.model import Asset, AssetId, BatchId, CloudRef, Digest, Place, SiteKey
 from mediad.ports.cloud import RemoteRow, SelfTest
 from mediad.state import Position
 
@@ -62,8 +62,6 @@ class Ledger(Protocol):
     async def partners_of(self, lot: Sequence[Kin]) -> Sequence[Sequence[Partner]]:
         """For each the assets that may be its other half."""
         ...
-
-    async def verified_copies(self, originals: Sequence[OriginalId]) -> Sequence[Place]: ...
 
     async def open_batches(self, stuck_before: int) -> Sequence[OpenBatch]:
         """

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 from anyio import CapacityLimiter, to_thread
@@ -21,50 +21,65 @@ from anyio import CapacityLimiter, to_thread
 from mediad.config import Settings
 from mediad.config.schema import all_secrets
 from mediad.service.answers import FindingDoc
-from mediad.service.findings import PATIENCE_S, finding
+from mediad.service.findings import PATIENCE_S as PROGRAM_S
+from mediad.service.findings import finding
 from mediad.service.unit import unit_findings
 
 __all__ = ["filesystem_of", "finding", "findings_in_time", "host_findings"]
 
 OLDEST_SQLITE: Final = (3, 37)  # STRICT tables
+PATIENCE_S: Final = 1.5 * PROGRAM_S  # a program that hangs tells so itself before
 _BUILT: Final = 2024
+Check: TypeAlias = Callable[[], Iterable[FindingDoc]]
 _NETWORK: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "ceph")
 
 
 def host_findings(settings: Settings, file: Path | None) -> list[FindingDoc]:
     """Blocks while it looks: call it in a thread."""
-    return [found for check in _checks(settings, file) for found in check()]
+    checks = [*_checks(settings, file).values(), _clock]  # a daemon that runs tells of it by itself
+    return [found for check in checks for found in check()]
 
 
 async def findings_in_time(settings: Settings, file: Path | None) -> list[FindingDoc]:
     """
-    As `host_findings`, without what a hung disk keeps from being told: which disk that is the daemon's own checks say.
+    As `host_findings`; what a hung disk keeps from being told is named.
 
     A thread that hangs in it is left behind, and counts against nobody.
     """
     found: list[FindingDoc] = []
-    for check in _checks(settings, file):
-        with anyio.move_on_after(PATIENCE_S):
+    for what, check in _checks(settings, file).items():
+        with anyio.move_on_after(PATIENCE_S) as waiting:
             found += await to_thread.run_sync(
                 partial(_all, check), abandon_on_cancel=True, limiter=CapacityLimiter(1)
             )
+        if waiting.cancelled_caught:
+            found.append(_unanswered(what))
     return found
 
 
-def _checks(settings: Settings, file: Path | None) -> list[Callable[[], Iterable[FindingDoc]]]:
-    return [
-        partial(_folders, settings),
-        partial(_disks, settings),
-        partial(_archive, settings),
-        partial(_programs, settings),
-        _libraries,
-        _clock,
-        partial(_secrets, settings, file),
-        partial(unit_findings, settings, file),
-    ]
+def _checks(settings: Settings, file: Path | None) -> dict[str, Check]:
+    """By what they look at, in words for people."""
+    return {
+        "the folders": partial(_folders, settings),
+        "the disks": partial(_disks, settings),
+        "the archive's disk": partial(_archive, settings),
+        "the programs": partial(_programs, settings),
+        "the libraries": _libraries,
+        "the configuration file": partial(_secrets, settings, file),
+        "the service": partial(unit_findings, settings, file),
+    }
 
 
-def _all(check: Callable[[], Iterable[FindingDoc]]) -> list[FindingDoc]:
+def _unanswered(what: str) -> FindingDoc:
+    return finding(
+        "doctor.unanswered",
+        f"{what}: no answer within {PATIENCE_S:.0f} s, so nothing is said of them here; no file is touched by that",
+        level="warning",
+        remedy="ask again when the machine is less busy; a disk or a server that hangs is named by itself",
+    )
+
+
+def _all(check: Check) -> list[FindingDoc]:
     return list(check())
 
 
@@ -206,7 +221,7 @@ def _video_encoder(settings: Settings) -> Iterator[FindingDoc]:
     try:
         said = subprocess.run(  # noqa: S603  # a fixed question to the program that is used anyway
             [ffmpeg, "-hide_banner", "-encoders"],
-            capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+            capture_output=True, text=True, timeout=PROGRAM_S, check=False,
         ).stdout  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as fault:
         yield finding(
