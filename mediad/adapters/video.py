@@ -72,7 +72,7 @@ def _render(
     figures: dict[str, object] = {"encoder": coder.name, **searched}
     if coder.note:
         figures["hardware"] = coder.note
-    return Making(sight, figures)
+    return Making(seen, sight, figures)
 
 
 def _encoded(

@@ -1,8 +1,8 @@
 """
 Videos that must prove themselves: a candidate is decoded to its end and compared with its source, gate after gate.
 
-Only one thing is believed of whoever made the candidate: what the decoder saw of the source on the way (`Making`),
-so that a source is decoded once and not twice. Whole frames of the source are decoded afresh all the same.
+Only one thing is believed of whoever made the candidate: what was seen of the source on the way (`Making`), so that a
+source is asked and decoded once and not twice. Whole frames of the source are decoded afresh all the same.
 """
 
 import tempfile
@@ -39,6 +39,7 @@ _MEGAPIXEL_BYTES = 180_000_000  # of addresses, for x265 with two frames at once
 class Making:
     """What `render_video` saw of the source while it made a candidate, and figures of how it did that."""
 
+    probe: Probe
     source: Sight
     figures: Mapping[str, object] = field(default_factory=dict)
 
@@ -95,7 +96,8 @@ class _Gates:
         """Each gate's code with its objection, "" when it has none; the cheap ones first."""
         if self.candidate.stat().st_size >= self.source.stat().st_size:
             yield "compress.bigger", "the candidate is not smaller than the original"
-        old, new = probe(self.source, self.limits), probe(self.candidate, self.limits)
+        old = self.making.probe if self.making else probe(self.source, self.limits)
+        new = probe(self.candidate, self.limits)
         yield from _same_words(old, new)
         yield "compress.streams", _streams_differ(self.source, self.candidate, new, self.limits)
         yield "compress.structure", _structure_differs(self.source, self.candidate)
@@ -127,7 +129,7 @@ class _Gates:
     def _scored(
         self, old: Probe, windows: Sequence[Window], folder: Path, limits: Limits
     ) -> Iterator[tuple[str, str]]:
-        whole = b"".join(whole_frames(self.source, old, window, limits) for window in windows)
+        whole = whole_frames(self.source, old, windows, limits)
         (folder / "old").write_bytes(whole)
         if (
             len(whole) != (folder / "new").stat().st_size

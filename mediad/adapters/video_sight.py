@@ -77,7 +77,7 @@ def decoded(
     """
     with tempfile.TemporaryDirectory(prefix="mediad-video-") as name:
         folder = Path(name)
-        command = [*_input(path), *looking(seen, folder)]
+        command = [*FFMPEG, *_of(path), *looking(seen, folder)]
         if whole:
             chosen = "+".join(f"between(n,{w.first},{w.first + w.frames - 1})" for w in windows)
             command += ["-map", "0:v:0", *untimed(), "-vf", f"select='{chosen}'"]
@@ -86,17 +86,21 @@ def decoded(
         return None if done.returncode else sight_in(folder, done.stderr)
 
 
-def whole_frames(path: Path, seen: Probe, window: Window, limits: Limits) -> bytes:
-    """The decoded frames of one window alone, found by its time; fewer where the decoder gives fewer."""
+def whole_frames(path: Path, seen: Probe, windows: Sequence[Window], limits: Limits) -> bytes:
+    """The decoded frames of these windows alone, found by their times; fewer where the decoder gives fewer."""
     with tempfile.TemporaryDirectory(prefix="mediad-video-") as name:
         folder = Path(name)
-        # Not a moment too early, or the decoder starts one sync point before.
-        start = window.tick * 1_000_000 // seen.timescale
-        begin = ("-seek_timestamp", "1", "-ss", f"{start}us", "-copyts")
-        frames = ("-frames:v", str(window.frames), "-f", "rawvideo", str(folder / "whole"))
-        run([*_input(path, *begin), "-map", "0:v:0", *untimed(), *frames], _room(limits), folder)
-        whole = folder / "whole"
-        return whole.read_bytes() if whole.exists() else b""
+        parts = [folder / str(number) for number in range(len(windows))]
+        command = [*FFMPEG]
+        for window in windows:
+            # Not a moment too early, or the decoder starts one sync point before.
+            start = window.tick * 1_000_000 // seen.timescale
+            command += _of(path, "-seek_timestamp", "1", "-ss", f"{start}us", "-copyts")
+        for number, (window, part) in enumerate(zip(windows, parts, strict=True)):
+            command += ["-map", f"{number}:v:0", *untimed(), "-frames:v", str(window.frames)]
+            command += ["-f", "rawvideo", str(part)]
+        run(command, _room(limits), folder)
+        return b"".join(part.read_bytes() for part in parts if part.exists())
 
 
 def windows_of(source: Path, seen: Probe) -> list[Window]:
@@ -127,17 +131,10 @@ def _every(seen: Probe) -> int:
     return max(1, seen.frames // _SAMPLES)
 
 
-def _input(path: Path, *begin: str) -> list[str]:
-    return [
-        *FFMPEG,
-        *STRICT,
-        "-threads",
-        str(threads()),
-        *uncut(),
-        *begin,
-        "-i",
-        str(path.absolute()),
-    ]
+def _of(path: Path, *begin: str) -> list[str]:
+    """One input of ffmpeg."""
+    source = ("-i", str(path.absolute()))
+    return [*STRICT, "-threads", str(threads()), *uncut(), *begin, *source]
 
 
 def _room(limits: Limits) -> Limits:

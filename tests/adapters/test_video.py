@@ -145,6 +145,8 @@ def test_a_short_film_is_left_alone(tmp_path: Path) -> None:
     assert refused.value.code == "compress.short"
 
 
+@pytest.mark.crash
+@pytest.mark.timeout(300)
 def test_a_live_photo_becomes_smaller_and_passes(shared_media: Path, tmp_path: Path) -> None:
     source, target = shared_media / "edge/mov_named.mp4", tmp_path / "new.mov"
     recipe = Recipe("x", Media.MOV, crf=30, encoder="libx265/ultrafast")

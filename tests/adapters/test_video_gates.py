@@ -65,7 +65,7 @@ def test_what_was_seen_on_the_way_must_fit_the_candidate(
 ) -> None:
     frames = making.source.frames
     for seen in (frames[:-1], ((frames[0][0] - 1, frames[0][1]), *frames[1:])):
-        other = Making(replace(making.source, frames=seen))
+        other = replace(making, source=replace(making.source, frames=seen))
         judged = judge_video(clip, honest, RECIPE, LIMITS, other)
         assert judged.failed in ("compress.frames", "compress.frame_times")
 

@@ -53,6 +53,8 @@ def test_when_time_is_up_there_is_no_answer() -> None:
     assert video_target.searched(lambda _: None, 24, 95.0) is None
 
 
+@pytest.mark.crash
+@pytest.mark.timeout(300)
 def test_a_film_is_coded_with_the_rate_factor_that_was_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
