@@ -23,7 +23,8 @@ CODE = re.compile(r"[a-z]+\.[a-z_0-9]+")
 LOGS = {"debug", "info", "warning", "error", "exception", "critical"}
 # Dotted words in the source that are no codes: files, kinds of file systems, modules, columns, names of events.
 NO_CODES = {
-    "after.hevc", "apple.com", "asset.identity", "asset.moved", "before.hevc", "coded.hevc", "config.json", "daemon.crashed", "doctor.json",
+    "after.hevc", "apple.com", "asset.identity", "asset.moved", "before.hevc", "coded.hevc",
+    "config.json", "daemon.crashed", "doctor.json",
     "errors.json", "exiftool.txt", "ffmpeg.txt", "fuse.sshfs", "icloud.com", "journal.db", "journald.txt",
     "judged.hevc", "library.said", "log.jsonl", "mediad.journal", "mediad.lock", "mediad.log", "mediad.service",
     "mediad.sock", "mediad.socket", "mediad.toml", "mounts.txt", "picture.mov", "runs.json", "service.txt",
