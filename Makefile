@@ -41,6 +41,12 @@ crash: setup-dev
 guards: setup-dev
 	$(PY) -m scripts.mutants --jobs $(JOBS) --quiet
 
+# Every reader of foreign bytes against mutants, for MINUTES; what is found is told with the seed that makes it again.
+MINUTES ?= 10
+SEED ?= 1
+fuzz: setup-dev
+	$(PY) -m tests.fuzz --minutes $(MINUTES) --seed $(SEED)
+
 bench: setup-dev
 	$(PY) -m bench
 

@@ -128,6 +128,11 @@ def test_a_file_that_is_no_toml_is_named_with_its_line(write: Write, text: str, 
     assert fault.startswith(f"{file}:{line}: this is no TOML")
 
 
+def test_a_file_that_is_a_maze_is_refused(write: Write) -> None:
+    (fault,) = faults_of(write("x = " + "[" * 100_000))
+    assert "nested" in fault
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mediad.toml"
     file.write_bytes(b'root = "\xff"')

@@ -52,6 +52,8 @@ def from_toml(text: str, file: Path) -> list[Given]:
             f"{file}:{line}",
             f"this is no TOML: {words}; text stands in quotes, a section in [brackets]",
         )
+    except RecursionError:
+        _refuse(str(file), "its brackets are nested far deeper than any key of mediad wants")
     lines = lines_of_keys(text)
     return [
         Given(path, value, _place(file, path, lines), "file") for path, value in _leaves(tables, ())

@@ -8,6 +8,7 @@ gives more than any archive of photos would.
 import gzip
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -28,7 +29,7 @@ _ELSEWHERE: Final = f"it does not lie in {TAKEOUT}/ as everything of an export d
 _NO_MEDIA: Final = frozenset({".json", ".html", ".csv", ".vcf", ".ics", ".txt"})
 _DAMAGE: Final = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError,
-    ValueError, OSError,
+    ValueError, OSError, LookupError, ArithmeticError, struct.error,
 )  # fmt: skip
 
 

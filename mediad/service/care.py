@@ -47,7 +47,7 @@ class Cursor(NamedTuple):
         try:
             site, after, turn = json.loads(base64.urlsafe_b64decode(text.encode()))
             return cls(Site(site), SiteKey(after), int(turn))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             raise Refused(
                 "this cursor was not given by mediad",
                 code="request.cursor",

@@ -158,6 +158,16 @@ def test_what_is_damaged_is_said_and_what_was_whole_counts(tmp_path: Path, keep:
     assert "damaged" in row.why
 
 
+def test_an_archive_with_a_file_of_no_name_is_damaged(tmp_path: Path) -> None:
+    """Python's own zipfile stumbles over it with an IndexError."""
+    path = tmp_path / "t.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("Xa.jpg", b"one")
+    path.write_bytes(path.read_bytes().replace(b"Xa.jpg", b"\0a.jpg"))
+    [row] = read(path)
+    assert "damaged" in row.why
+
+
 def test_one_damaged_or_locked_member_does_not_hide_the_others(tmp_path: Path) -> None:
     path = tmp_path / "t.zip"
     with zipfile.ZipFile(path, "w") as archive:

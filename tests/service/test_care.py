@@ -110,9 +110,14 @@ async def test_a_manifest_holds_what_the_medium_gives_back_and_never_makes_rot_r
     assert told == f"{blake3(b'good').hexdigest()}  2024/07/good.jpg\n"
 
 
+def cursor_of(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
 async def test_a_cursor_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
     async with a_world(tmp_path) as w:
-        for cursor in ("moon", "W10=", "WyJtb29uIiwgIiIsIDBd"):
+        infinite = cursor_of('["archive", "a.jpg", Infinity]')
+        for cursor in ("moon", "W10=", "WyJtb29uIiwgIiIsIDBd", infinite, cursor_of("[" * 100_000)):
             with pytest.raises(Refused) as refused:
                 await w.service.care.verify(None, 100, cursor)
             assert refused.value.code == "request.cursor"
