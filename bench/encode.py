@@ -1,43 +1,65 @@
-"""Photos and videos: what everything around the codec costs, beside the plain libraries on the same files."""
+"""Photos and videos: what everything around the codec costs, beside what a person would type, on the same files."""
 
 import os
 import resource
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageFilter
 
 from bench.side import BIN, Row, Table, compare, fresh, sh, single, timed
+from mediad.adapters import photo_jpeg
 from mediad.adapters.video import render_video
 from mediad.adapters.video_gates import judge_video
 from mediad.adapters.workers import Limits
 from mediad.model import Media
 from mediad.ports import Recipe
 
-PHOTOS = 8
-SIDE = (3264, 2448)  # 8 MP
-CLIP_SECONDS = 4
+PHOTOS = 16
+DRAWN = 4  # of them; the others are the same pictures with other bytes beside
+SIDE = (4032, 3024)  # 12 MP
+SECONDS = 10
 SCORES = ("ssim_db", "vmaf", "xpsnr_db")
+COMMAND = "python -m bench encode"
 
 
 def photo(path: Path, seed: int) -> Path:
-    """Eight megapixels with soft structure and grain, like a picture and unlike a test card."""
+    """Twelve megapixels with soft structure and grain, like a picture and unlike a test card, with a little EXIF."""
     rough = Image.effect_noise((SIDE[0] // 16, SIDE[1] // 16), 90 + seed % 20).resize(SIDE)
     soft = rough.filter(ImageFilter.GaussianBlur(2))
     grain = Image.effect_noise(SIDE, 12)
-    Image.merge(
+    picture = Image.merge(
         "RGB", (soft, Image.blend(soft, grain, 0.2), grain.point(lambda v: v // 2 + 60))
-    ).save(path, "JPEG", quality=95)
+    )
+    tags = Image.Exif()
+    tags[0x010F], tags[0x0110], tags[0x0112] = "Maker", "Model", 6
+    tags.get_ifd(0x8769)[0x9003] = f"2024:07:14 18:03:{seed:02}"
+    picture.save(path, "JPEG", quality=95, exif=tags.tobytes())
     return path
 
 
-def clip(path: Path) -> Path:
+def photos_in(folder: Path) -> list[Path]:
+    drawn = [photo(folder / f"IMG_{n:04}.jpg", n).read_bytes() for n in range(DRAWN)]
+    files = []
+    for n in range(PHOTOS):
+        note = f"{n:08}".encode()
+        segment = b"\xff\xfe" + (len(note) + 2).to_bytes(2, "big") + note
+        data = drawn[n % DRAWN]
+        (folder / f"IMG_{n:04}.jpg").write_bytes(data[:2] + segment + data[2:])
+        files.append(folder / f"IMG_{n:04}.jpg")
+    return files
+
+
+def clip(path: Path, size: str, seconds: int) -> Path:
     """Movement and a little grain, a point to start from each second, as phones film."""
     sh(
         "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i",
-        f"testsrc2=size=1280x720:rate=30:duration={CLIP_SECONDS},noise=alls=4:allf=t",
+        f"testsrc2=size={size}:rate=30:duration={seconds},noise=alls=4:allf=t",
         "-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-crf", "12", path,
     )  # fmt: skip
     return path
@@ -59,15 +81,32 @@ def pillow_run(files: list[Path], _: int) -> float:
     return len(files) * SIDE[0] * SIDE[1] / 1e6 / timed(both_cores)
 
 
-def mediad_run(files: list[Path], figure: float, encoder: str, _: int) -> float:
+def typed(job: tuple[Path, Path]) -> None:
+    """What a person would type for one photo whose tags should stay, and who wants it on the disk."""
+    source, target = job
+    script = (
+        'djpeg "$0" | cjpeg -quality 75 -optimize > "$1" && '
+        'exiftool -q -overwrite_original -tagsFromFile "$0" -all:all -icc_profile -unsafe "$1" && sync "$1"'
+    )
+    sh("bash", "-c", script, source, target)
+
+
+def typed_run(files: list[Path], _: int) -> float:
+    target = fresh("typed")
+
+    def both_cores() -> None:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(typed, [(f, target / f.name) for f in files]))
+
+    return len(files) * SIDE[0] * SIDE[1] / 1e6 / timed(both_cores)
+
+
+def mediad_run(files: list[Path], figure: float, settings: dict[str, str], _: int) -> float:
     root = fresh("encode")
     (root / "incoming").mkdir()
     for file in files:
         (root / "incoming" / file.name).hardlink_to(file)
-    env = {
-        "MEDIAD_INGEST__SETTLE_SECONDS": "0", "MEDIAD_LOG__LEVEL": "warning",
-        "MEDIAD_COMPRESS__PHOTO__ENCODER": encoder,
-    }  # fmt: skip
+    env = {"MEDIAD_INGEST__SETTLE_SECONDS": "0", "MEDIAD_LOG__LEVEL": "warning", **settings}
     took = timed(partial(sh, BIN / "mediad", "--root", root, "--once", **env))
     return figure / took
 
@@ -115,10 +154,8 @@ def tiers(source: Path) -> list[Row]:
     return rows
 
 
-def videos(rounds: int) -> list[Table]:
-    film = clip(fresh("media") / "clip.mp4")
-    frames = CLIP_SECONDS * 30.0
-    ours = Meter(frames, lambda: mediad_run([film], frames, "auto", 0))
+def beside_ffmpeg(title: str, film: Path, frames: float, rounds: int) -> list[Table]:
+    ours = Meter(frames, lambda: mediad_run([film], frames, {}, 0))
     plain = Meter(frames, partial(plain_ffmpeg, film))
     contenders: dict[str, Callable[[int], float]] = {
         "mediad --once, x265": ours,
@@ -129,40 +166,98 @@ def videos(rounds: int) -> list[Table]:
     again = {name: meter.per_cpu_second.__getitem__ for name, meter in (
         ("mediad --once, x265", ours), ("plain ffmpeg, x265", plain),
     )}  # fmt: skip
-    cpu = compare(again, "frames/CPU-s", rounds=rounds, ours="mediad --once, x265", goals=goals)
+    cpu = compare(again, "frames/CPU-s", rounds=rounds, ours="mediad --once, x265")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    cpu.append(single("largest process", "MiB", [peak]))
+    cpu.append(single("largest process so far", "MiB", [peak]))
     note = (
         "mediad's figure is the whole process: taking in, hashing, a read-back archive copy, the encode, decoding the "
         "candidate to its end, comparing it with the source, and the library copy. Frames per CPU second do not depend "
-        f"on what else the machine does; the load was {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores."
+        f"on what else the machine does; the load was {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
     )
-    command = "python -m bench encode"
+    return [Table(title, COMMAND, wall, note), Table(f"{title}, CPU time", COMMAND, cpu)]
+
+
+def videos(rounds: int) -> list[Table]:
+    folder = fresh("media")
+    film = clip(folder / "clip.mp4", "1280x720", SECONDS)
+    large = clip(folder / "large.mp4", "3840x2160", 2)
+    short = clip(folder / "short.mp4", "1280x720", 3)
     return [
-        Table("Video, 720p H.264", command, wall, note),
-        Table("Video, 720p H.264, CPU time", command, cpu),
-        Table("Video, tiers", command, tiers(film)),
+        *beside_ffmpeg(f"Video, 720p H.264, {SECONDS} s", film, SECONDS * 30.0, rounds),
+        *beside_ffmpeg("Video, 4K H.264, 2 s", large, 60.0, 1),
+        Table("Video, tiers", COMMAND, tiers(short)),
     ]
 
 
-def photos(rounds: int) -> list[Table]:
-    folder = fresh("media")
-    files = [photo(folder / f"IMG_{n:04}.jpg", n) for n in range(PHOTOS)]
-    megapixels = PHOTOS * SIDE[0] * SIDE[1] / 1e6
-    contenders: dict[str, Callable[[int], float]] = {
-        "mediad --once, jpegli": partial(mediad_run, files, megapixels, "jpegli"),
-        "mediad --once, pillow": partial(mediad_run, files, megapixels, "pillow"),
-        "plain Pillow, two processes": partial(pillow_run, files),
-    }
+def workers(files: list[Path], megapixels: float, rounds: int) -> Table:
+    """The same photos with one worker and with two."""
+    two, one = ({"MEDIAD_POOLS__PHOTO": count} for count in ("2", "1"))
     rows = compare(
-        contenders, "MP/s", rounds=rounds, ours="mediad --once, pillow",
-        goals={"plain Pillow, two processes": "≥ 0.95"},
+        {
+            "two workers": partial(mediad_run, files, megapixels, two),
+            "one worker": partial(mediad_run, files, megapixels, one),
+        },
+        "MP/s", rounds=rounds, ours="two workers", goals={"one worker": "≥ 1.8"},
     )  # fmt: skip
+    rows.append(single("largest memory of a worker", "MiB", [worker_peak(files[0])]))
+    return Table("Photos, 12 MP JPEG: two workers beside one", COMMAND, rows)
+
+
+def worker_peak(photo: Path) -> float:
+    """What one worker holds at most while it makes and judges one."""
+    code = (
+        "import sys; from pathlib import Path; from mediad.adapters import photo_jpeg as p;"
+        "s, t = map(Path, sys.argv[1:]); _, seen = p.render(s, t, 75, 'auto'); p.judge(s, t, 75, seen);"
+        "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
+    )
+    target = fresh("peak") / "made.jpg"
+    done = subprocess.run(
+        [sys.executable, "-c", code, photo, target], check=True, capture_output=True
+    )
+    return int(done.stdout) / 1024
+
+
+def photo_tiers(files: list[Path]) -> Table:
+    rows = []
+    for tier, quality in (("light", 85), ("medium", 75), ("heavy", 65)):
+        shares, scores = [], []
+        for file in files:
+            target = fresh("tier") / file.name
+            _, seen = photo_jpeg.render(file, target, quality, "auto")
+            figures = photo_jpeg.judge(file, target, quality, seen)
+            shares.append(target.stat().st_size / file.stat().st_size)
+            scores.append(float(str(figures["ssim"])))
+        rows.append(single(f"{tier}, quality {quality}: size", "of the original", shares))
+        rows.append(single(f"{tier}, quality {quality}: SSIM of the luma", "", scores))
+    return Table("Photos, tiers", COMMAND, rows)
+
+
+def photos(rounds: int) -> list[Table]:
+    files = photos_in(fresh("media"))
+    megapixels = PHOTOS * SIDE[0] * SIDE[1] / 1e6
+    encoder = "MEDIAD_COMPRESS__PHOTO__ENCODER"
+    ours = "mediad --once, pillow"
+    contenders: dict[str, Callable[[int], float]] = {
+        "mediad --once, jpegli": partial(mediad_run, files, megapixels, {encoder: "jpegli"}),
+        ours: partial(mediad_run, files, megapixels, {encoder: "pillow"}),
+        "plain Pillow, two processes: no tags, nothing proved": partial(pillow_run, files),
+    }
+    goals = {}
+    if shutil.which("djpeg"):
+        peer = "djpeg to cjpeg, exiftool, sync, two at once: nothing proved"
+        contenders[peer] = partial(typed_run, files)
+        goals[peer] = "≥ 0.8"
+    rows = compare(contenders, "MP/s", rounds=rounds, ours=ours, goals=goals)
     note = (
         "mediad's figure is the whole process: taking in, hashing, a read-back archive copy, the encode, decoding the "
-        "candidate to its end, comparing it with the source, and the library copy."
+        "candidate to its end, comparing it with the source, and the library copy. cjpeg codes as Pillow does; "
+        f"jpegli makes smaller files of the same look. The load was {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
     )
-    return [Table("Photos, 8 MP JPEG", "python -m bench encode", rows, note)]
+    return [
+        Table("Photos, 12 MP JPEG", COMMAND, rows, note),
+        workers(files, megapixels, rounds),
+        photo_tiers(files[:DRAWN]),
+    ]
 
 
 def run(rounds: int) -> list[Table]:
