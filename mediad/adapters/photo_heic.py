@@ -8,6 +8,7 @@ import errno
 import json
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pillow_heif
@@ -54,7 +55,7 @@ def render(source: Path, target: Path, crf: int, limits: Limits) -> Mapping[str,
         ended = run(
             [*_STRICT, str(tiles), "-an", "-fps_mode", "passthrough", *_encoder(crf, colours),
              "-f", "hevc", str(coded)],
-            limits, folder,
+            replace(limits, file_bytes=len(original)), folder,  # it ends as soon as it grows beyond
         )  # fmt: skip
         _check_coded(ended, coded, tiles, len(still.tiles), limits)
         result = graft(still, coded.read_bytes())
