@@ -8,9 +8,10 @@ import anyio
 import pytest
 
 from mediad.adapters import syscalls
-from mediad.adapters.durable import lot as lots
+from mediad.adapters.durable import room
 from mediad.adapters.durable.lot import Lot
 from mediad.adapters.durable.orphans import Orphans
+from mediad.adapters.durable.room import Rooms
 from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.model import Digest, Place, Site
 from mediad.ports import Put
@@ -230,7 +231,8 @@ async def test_a_file_of_another_size_is_not_even_begun(folders: Folders) -> Non
 def a_lot(folders: Folders, reserve: int) -> Lot:
     roots = folders.roots()
     touch = Power().touch
-    return Lot(roots.open(Site.SPOOL), roots.open(Site.LIBRARY), [], touch, reserve, Orphans(touch))
+    rooms = Rooms(reserve)
+    return Lot(roots.open(Site.SPOOL), roots.open(Site.LIBRARY), [], touch, rooms, Orphans(touch))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,7 @@ def a_lot(folders: Folders, reserve: int) -> Lot:
 def test_what_has_room_goes(
     folders: Folders, monkeypatch: pytest.MonkeyPatch, reserve: int, sizes: tuple[int, ...]
 ) -> None:
-    monkeypatch.setattr(lots, "room_of", lambda _: (1_000_000, 1_000_000))
+    monkeypatch.setattr(room, "room_of", lambda _: (1_000_000, 1_000_000))
     lot = a_lot(folders, reserve)
     for size in sizes:
         lot._allot(size)

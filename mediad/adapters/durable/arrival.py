@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from mediad.adapters import reading, syscalls
 from mediad.adapters.durable import parts
-from mediad.adapters.durable.lot import SMALL_DISK, full, room_of
+from mediad.adapters.durable.room import Promise, Rooms
 from mediad.adapters.errnos import faults_of, shown
 from mediad.adapters.roots import Root
 from mediad.errors import NeedsOperator, Refused
@@ -47,7 +47,7 @@ class Arrival:
         size: int,
         proof: Callable[[], Proof],
         *,
-        reserve: int,
+        rooms: Rooms,
         touch: parts.Touch,
     ) -> None:
         self.size = size
@@ -57,7 +57,7 @@ class Arrival:
         self._root = root
         self._target = target
         self._proof = proof
-        self._reserve = reserve
+        self._promise = Promise(rooms, root)
         self._touch = touch
         self._look_at = 0
         self._pushed = 0
@@ -140,6 +140,7 @@ class Arrival:
         self.have = 0
 
     def close(self) -> None:
+        self._promise.give_back()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -188,10 +189,7 @@ class Arrival:
 
     def _look_at_room(self) -> None:
         """Stop with room to spare, before the file system has to say no."""
-        free, total = room_of(self._root)
-        left = self.size - self.have
-        if left > free - min(self._reserve, total // SMALL_DISK):
-            raise full(self._target.site, left)
+        self._promise.be(self.size - self.have)
         self._look_at = self.have + LOOK_EVERY
 
     def _compare(self) -> None:

@@ -12,10 +12,11 @@ from anyio import CancelScope
 from mediad.adapters import reading, syscalls
 from mediad.adapters.crew import Crew, by_sites
 from mediad.adapters.durable.arrival import Arrival, Proof
-from mediad.adapters.durable.lot import CHANGED, Answer, Lot, Member, room_of
+from mediad.adapters.durable.lot import CHANGED, Answer, Lot, Member
 from mediad.adapters.durable.orphans import Orphans
 from mediad.adapters.durable.parts import Touch, split
 from mediad.adapters.durable.prune import prune
+from mediad.adapters.durable.room import Rooms, room_of
 from mediad.adapters.durable.trial import trial, write
 from mediad.adapters.errnos import faults_of, shown
 from mediad.adapters.roots import Root, Roots
@@ -42,7 +43,7 @@ class DurableFiles:
     ) -> None:
         self._roots = roots
         self._clock = clock
-        self._reserve = reserve_bytes
+        self._rooms = Rooms(reserve_bytes)
         self._touch = touch
         self._crew = Crew(roots, threads)
         self._orphans = Orphans(touch)
@@ -117,9 +118,7 @@ class DurableFiles:
         try:
             root = await self._crew.run((target.site,), partial(self._roots.open, target.site))
             try:
-                arrival = Arrival(
-                    root, target, size, proof, reserve=self._reserve, touch=self._touch
-                )
+                arrival = Arrival(root, target, size, proof, rooms=self._rooms, touch=self._touch)
                 try:
                     await self.in_thread(target.site, arrival.open)
                     yield arrival
@@ -259,7 +258,7 @@ class DurableFiles:
         except BaseException:
             source.close()
             raise
-        return Lot(source, target, members, self._touch, self._reserve, self._orphans)
+        return Lot(source, target, members, self._touch, self._rooms, self._orphans)
 
     def _rename_all(self, sites: tuple[Site, Site], members: list[Member]) -> None:
         lot = self._open(sites, members)

@@ -17,10 +17,11 @@ from typing import Final
 from mediad.adapters import reading, syscalls
 from mediad.adapters.durable import parts
 from mediad.adapters.durable.orphans import Orphans
+from mediad.adapters.durable.room import Promise, Rooms
 from mediad.adapters.errnos import faults_of, shown
 from mediad.adapters.roots import Root
-from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
-from mediad.model import Digest, Site
+from mediad.errors import MediadError, Refused, Retryable
+from mediad.model import Digest
 from mediad.ports import Put
 
 _FEW: Final = (
@@ -28,8 +29,6 @@ _FEW: Final = (
 )
 Answer = MediadError | None
 CHANGED: Final = "the file is not what it was when mediad looked at it; nothing was removed, it is looked at again"
-
-SMALL_DISK: Final = 50  # of a small disk no more than this part is kept free
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +51,7 @@ class Lot:
         target: Root,
         members: Sequence[Member],
         touch: parts.Touch,
-        reserve: int,
+        rooms: Rooms,
         orphans: Orphans,
     ) -> None:
         self.source = source
@@ -61,9 +60,9 @@ class Lot:
         self.takes = False  # a move: the source goes once its bytes are safe
         self.syncs_each = target.is_network or len(members) <= _FEW
         self._touch = touch
-        self._reserve = reserve
         self._orphans = orphans
-        self._left: int | None = None
+        self._promise = Promise(rooms, target)
+        self._left: int | None = None  # of what was promised
         self._users = 1
         self._lock = threading.Lock()
 
@@ -83,6 +82,7 @@ class Lot:
         with self._lock:
             self._users -= 1
             if not self._users:
+                self._promise.give_back()
                 self.source.close()
                 self.target.close()
 
@@ -103,7 +103,10 @@ class Lot:
                     self._compare(m)
                     return
                 self._allot(m.seen.st_size)
-                self._fill(m, source_fd, folder, m.seen.st_size)
+                try:
+                    self._fill(m, source_fd, folder, m.seen.st_size)
+                finally:
+                    self._written(m.seen.st_size)
                 if reading.is_changed(m.seen, os.fstat(source_fd)):
                     raise Refused(CHANGED, code="place.changed")
             finally:
@@ -236,12 +239,16 @@ class Lot:
     def _allot(self, size: int) -> None:
         """Stop with room to spare, before the file system has to say no."""
         with self._lock:
-            if self._left is None:
-                free, total = room_of(self.target)
-                self._left = free - min(self._reserve, total // SMALL_DISK)
-            if size > self._left:
-                raise full(self.target.site, size)
+            if self._left is None:  # one question for all of them
+                known = sum(m.put.size or 0 for m in self.members)
+                self._left = self._promise.add(max(size, known), least=size)
+            elif size > self._left:
+                self._left += self._promise.add(size - self._left, least=size - self._left)
             self._left -= size
+
+    def _written(self, size: int) -> None:
+        with self._lock:
+            self._promise.give_back(size)
 
     def _fill(self, m: Member, source_fd: int, folder: int, size: int) -> None:
         self._touch("create")
@@ -343,20 +350,3 @@ class Lot:
                 os.unlink(name, dir_fd=folder)
                 self.source.dirty.add(above)
         self.settle(self.source)
-
-
-def room_of(root: Root) -> tuple[int, int]:
-    """Bytes free for us, and in all."""
-    room = os.fstatvfs(root.fd)
-    return room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
-
-
-def full(site: Site, size: int) -> NeedsOperator:
-    """Said before the disk says it."""
-    return NeedsOperator(
-        f"{size} bytes more would eat into the last room on the disk of {site}, which mediad leaves free; nothing was"
-        " written and the files wait where they are",
-        code="space.full",
-        remedy=f"free some space, or move {site} to a larger disk under [folders]; work goes on by itself",
-        site=site.value,
-    )
