@@ -97,12 +97,13 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(n=FEW)
     def begin(self, n: int) -> None:
-        """There is a photo of the drop folder, one of iCloud, and one that came both ways."""
+        """There is a photo of the drop folder, one of iCloud, one that came both ways, and one whose half is late."""
         self._drop(f"IMG_{n}.HEIC", still(n, 0))
         self._drop("IMG_0.JPG", plain(0))
         self._shoot("IMG_0.JPG", plain(0))
         self._shoot("IMG_8.HEIC", still(8, 0), [(Resource.LIVE_VIDEO, "IMG_8.MOV", movie(8))])
         self._do(self._pass(90.0))
+        self._drop(f"IMG_{n}.MOV", movie(n))
 
     @rule(
         n=FEW,

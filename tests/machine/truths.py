@@ -80,6 +80,11 @@ def _one_state_a_lane(db: sqlite3.Connection) -> None:
         " (SELECT asset FROM standing WHERE lane = 'intake')"
     )
     assert nowhere.fetchall() == []
+    absorbed = db.execute(
+        "SELECT id FROM asset WHERE absorbed_by IS NOT NULL"
+        " AND (condition <> 'absorbed' OR id IN (SELECT asset FROM standing))"
+    )
+    assert absorbed.fetchall() == []
 
 
 def _who_is_stopped_knows_why(db: sqlite3.Connection) -> None:
