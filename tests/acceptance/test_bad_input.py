@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.pictures import jpeg, movie
 from tests.acceptance.whole import Whole, hashes, sha
+from tests.adapters.broken import CORPUS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -46,6 +47,20 @@ def test_broken_files_are_kept_in_quarantine_with_a_reason_and_stop_nobody(tmp_p
             assert ended_in(whole, name) == ("quarantined", code), name
         counts = whole.ask("status")["assets"]
         assert (counts["completed"], counts["quarantined"], counts["failed"]) == (5, 5, 0)
+
+
+def test_nothing_of_the_corpus_of_broken_media_is_lost_or_stops_anybody(tmp_path: Path) -> None:
+    """What only decoding can tell is kept as it came: archived, and as itself in the library."""
+    whole = Whole(tmp_path)
+    for broken in CORPUS:
+        (whole.incoming / broken.name).write_bytes(broken.make())
+    sound = jpeg(whole.incoming / "sound.jpg", 1)
+    dropped, aside = hashes(whole.incoming), [b.name for b in CORPUS if b.code]
+    put_aside = sorted(sha(whole.incoming / name) for name in aside)
+    whole.once()
+    assert hashes(whole.root / "quarantine") == put_aside
+    assert sorted(hashes(whole.archive) + put_aside) == dropped
+    assert sound.name in {p.name for p in whole.library.rglob("*.jpg")}
 
 
 def test_a_wrong_extension_is_put_right_in_the_library_only(tmp_path: Path) -> None:
