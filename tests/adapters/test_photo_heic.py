@@ -10,6 +10,7 @@ from mediad.adapters.heic_still import parse
 from mediad.adapters.photo_gates import Failed
 from mediad.adapters.workers import Limits
 from mediad.errors import Refused
+from mediad.policy.recipes_photo import heic_crf
 from tests.adapters import stills
 
 LIMITS = Limits(wall_s=60.0)
@@ -41,6 +42,11 @@ def test_a_rendition_is_smaller_and_passes_every_gate(source: Path, target: Path
     made = parse(target.read_bytes())
     configuration = made.properties[made.configuration - 1]
     assert made.data[configuration.body + 1] & 0x1F == 1, "the Main profile, as the brand promises"
+
+
+@pytest.mark.parametrize("quality", [79, 75, 65, 50, 30])
+def test_the_floor_is_that_of_the_quality_which_chose_the_rate_factor(quality: int) -> None:
+    assert abs(photo_heic.quality_like(heic_crf(quality)) - quality) <= 2
 
 
 def test_an_unknown_structure_is_left_as_it_is(source: Path, target: Path) -> None:
