@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ROOT ?= photos
 JOBS ?= $(shell nproc)
 
-.PHONY: run test setup setup-dev check crash guards bench lock docs deb release test-deb clean
+.PHONY: run test setup setup-dev check crash guards fuzz soak bench lock docs deb release test-deb clean
 
 run: setup
 	@echo "Drop photos and videos into:  $(ROOT)/incoming   (a copy; sub-folders are fine)"
@@ -46,6 +46,11 @@ MINUTES ?= 10
 SEED ?= 1
 fuzz: setup-dev
 	$(PY) -m tests.fuzz --minutes $(MINUTES) --seed $(SEED)
+
+# A long day of one daemon under kills and faults, its memory and open files watched.
+SOAK_MINUTES ?= 30
+soak: setup-dev
+	$(PY) -m crash.soak --minutes $(SOAK_MINUTES)
 
 bench: setup-dev
 	$(PY) -m bench
