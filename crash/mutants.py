@@ -28,6 +28,7 @@ from crash.tally import Tally
 from crash.worlds import WORLDS
 from mediad.adapters import reading, roots, syscalls
 from mediad.adapters.durable import arrival, files, lot, parts
+from mediad.adapters.durable.room import Rooms
 from mediad.journal import journal
 from mediad.model import Digest, Place
 from mediad.ports import Sighting
@@ -90,7 +91,7 @@ def _journal_first() -> None:
         again = lot.Lot(
             self.source.__class__(self.source.site, os.dup(self.source.fd), set(), lambda _: None),
             self.target.__class__(self.target.site, os.dup(self.target.fd), set(), lambda _: None),
-            self.members, lambda _: None, 0, self._orphans,
+            self.members, lambda _: None, Rooms(0), self._orphans,
         )  # fmt: skip
 
         def soon() -> None:
