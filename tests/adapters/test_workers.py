@@ -1,6 +1,7 @@
 """Guards that a foreign program or decoder can hurt nothing but its own file: not the daemon, not the machine."""
 
 import os
+import select
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -69,15 +70,25 @@ def test_a_crash_is_told_and_leaves_no_core(tmp_path: Path) -> None:
 
 
 def test_when_time_is_up_grandchildren_go_too(tmp_path: Path) -> None:
-    code = (
-        "import subprocess, time;"
-        "p = subprocess.Popen(['sleep', '60']); open('pid', 'w').write(str(p.pid));"
-        "time.sleep(60)"
-    )
+    """In a shell, which is there at once: an interpreter may need longer than it is given."""
     with pytest.raises(Refused) as no:
-        python(code, tmp_path, Limits(wall_s=1.0))
+        run_limited(
+            ["sh", "-c", "sleep 600 & echo $! > pid; wait"], limits=Limits(wall_s=1.0), cwd=tmp_path
+        )
     assert no.value.code == "compress.timeout"
-    assert is_gone(int((tmp_path / "pid").read_text()))
+    ends_soon(int((tmp_path / "pid").read_text()))
+
+
+def ends_soon(pid: int) -> None:
+    """It was told to: on a machine with much to do it may not have come to dying yet."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([handle], [], [], 30.0)[0]
+    finally:
+        os.close(handle)
 
 
 def is_gone(pid: int) -> bool:
