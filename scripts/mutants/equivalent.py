@@ -14,7 +14,77 @@ class Equivalent(NamedTuple):
 _BREAKER: Final = ("mediad/policy/breaker.py", "Breaker._forget")
 _SPARED: Final = "it only spares the making of a new table that would be equal"
 
+_FILES: Final = "mediad/adapters/durable/files.py"
+_LOT: Final = "mediad/adapters/durable/lot.py"
+_FOLLOWED: Final = "m.seen is not None and (not m.is_there)"
+_SAME_FILE: Final = "follow() asks itself whether it is the very file, by its inode; what was there already is another"
+_NO_LINK: Final = (
+    "what a link leads to is another file, or the very file: is_changed tells by the inode"
+)
+
 EQUIVALENT: Final = (
+    Equivalent(
+        _FILES,
+        "DurableFiles._take_back",
+        "put.digest or Digest('')",
+        "without `Digest('')`",
+        "a trial always has a digest; only the types do not know it",
+    ),
+    Equivalent(
+        _FILES,
+        "DurableFiles._copy",
+        "len(members) == 1",
+        "never",
+        "one alone is written, verified and named by the same steps, with more hops between threads",
+    ),
+    Equivalent(
+        _FILES,
+        "DurableFiles._copy_apart",
+        "m.is_apart and m.answer is None",
+        "without `m.answer is None`",
+        "that it is apart is the last that is found out about a member: none of them has an answer yet",
+    ),
+    Equivalent(_FILES, "DurableFiles._remember_links", _FOLLOWED, "always", _SAME_FILE),
+    Equivalent(
+        _FILES, "DurableFiles._remember_links", _FOLLOWED, "without `not m.is_there`", _SAME_FILE
+    ),
+    Equivalent(
+        _FILES,
+        "DurableFiles._remember_links",
+        _FOLLOWED,
+        "without `m.seen is not None`",
+        "whoever is sound after a link was seen",
+    ),
+    Equivalent(_FILES, "DurableFiles._remember_links", "False", "other follow_symlinks", _NO_LINK),
+    Equivalent(
+        _FILES,
+        "DurableFiles._name",
+        "m.read is not None",
+        "always",
+        "whoever is sound by then was read, by verify or by the comparing",
+    ),
+    Equivalent(_FILES, "DurableFiles._name", "False", "other follow_symlinks", _NO_LINK),
+    Equivalent(
+        _LOT,
+        "Lot.__init__",
+        "len(members) <= _FEW",
+        "bound moved",
+        "whether four files share a sync or have one each is a matter of speed",
+    ),
+    Equivalent(
+        _LOT,
+        "Lot.verify",
+        "True",
+        "other is_synced",
+        "it writes out once more what is synced already",
+    ),
+    Equivalent(
+        _LOT,
+        "Lot.link",
+        "not os.path.samestat(there, m.seen)",
+        "always",
+        "two names of one file hold the same bytes, and reading them tells so",
+    ),
     Equivalent(*_BREAKER, "any((at < before for at in self._lost.values()))", "always", _SPARED),
     Equivalent(*_BREAKER, "at < before", "bound moved", _SPARED),
     Equivalent(

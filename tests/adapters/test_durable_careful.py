@@ -1,6 +1,7 @@
 """Guards the second looks of the file layer: at what changed between two calls, and at whose fault a fault is."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mediad.adapters import syscalls
 from mediad.adapters.durable import room
 from mediad.adapters.durable.lot import Lot
 from mediad.adapters.durable.orphans import Orphans
+from mediad.adapters.durable.parts import part_of
 from mediad.adapters.durable.room import Rooms
 from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.model import Digest, Place, Site
@@ -115,6 +117,38 @@ async def test_what_took_the_name_since_it_was_read_is_not_removed(
     answers = await files.remove([Pass(((place, digest_of(b"picture")),))])
     assert codes(answers) == ["place.changed"]
     assert path.is_symlink() or path.read_bytes() == b"somebody's"
+
+
+@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize("theirs", [b"somebody's", b"0"], ids=["other bytes", "the same bytes"])
+async def test_a_name_that_is_taken_at_the_last_moment_is_not_taken_away(
+    folders: Folders, count: int, theirs: bytes
+) -> None:
+    puts = puts_of(folders, count)
+    path = folders.paths[Site.LIBRARY] / "0.jpg"
+
+    def take() -> None:
+        path.write_bytes(theirs)
+
+    answers = await folders.files(Meanwhile("rename", take)).copy(puts)
+    assert codes(answers)[0] == ("place.taken" if theirs != b"0" else None)
+    assert codes(answers)[1:] == [None] * (count - 1)
+    assert path.read_bytes() == theirs
+    assert not list(folders.paths[Site.LIBRARY].glob(".mediad-*.part"))
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+async def test_bytes_that_the_disk_has_spoilt_are_the_disks_fault(
+    folders: Folders, *, hashed: bool
+) -> None:
+    puts = [replace(p, digest=p.digest if hashed else None) for p in puts_of(folders, 7)]
+    folder = folders.paths[Site.LIBRARY]
+
+    def rot() -> None:
+        (folder / part_of(puts[3].target)).write_bytes(b"x")
+
+    answers = await folders.files(Meanwhile("syncfs", rot)).copy(puts)
+    assert codes(answers) == [None] * 3 + ["io.mismatch"] + [None] * 3
 
 
 # -- links and folders ------------------------------------------------------------------------------
@@ -238,7 +272,7 @@ def a_lot(folders: Folders, reserve: int) -> Lot:
 @pytest.mark.parametrize(
     ("reserve", "sizes"),
     [
-        (0, (999_999,)),  # no reserve: to the last byte
+        (0, (1_000_000,)),  # no reserve: to the last byte
         (1 << 60, (900_000,)),  # a reserve larger than the disk is a share of it
         (10_000, (600_000, 389_000)),
     ],
