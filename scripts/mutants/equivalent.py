@@ -24,6 +24,20 @@ _NO_LINK: Final = (
 
 EQUIVALENT: Final = (
     Equivalent(
+        "mediad/policy/deletion.py",
+        "warrant_for_shared",
+        "original is None or (lack := _missing(place, original, usable, 1, required))",
+        "without `original is None`",
+        "of bytes that nobody knows no copy is ever found, and one is always wanted",
+    ),
+    Equivalent(
+        "mediad/policy/deletion.py",
+        "warrant_for_cloud",
+        "missing or case.fresh is None",
+        "without `case.fresh is None`",
+        "of a photo that could not be looked up a proof is missing already; only the types do not know it",
+    ),
+    Equivalent(
         _FILES,
         "DurableFiles._take_back",
         "put.digest or Digest('')",

@@ -123,6 +123,21 @@ def test_a_duplicate_goes_on_the_word_of_its_keepers_copies() -> None:
             warrant_for_duplicate(twin, other, 1)
 
 
+def test_of_a_duplicate_only_what_was_set_aside_goes() -> None:
+    """Its other copies, if it ever has some, are no working files."""
+    aside = copy(Site.DUPLICATES, STILL, 9)
+    twin = Asset(
+        AssetId(5), "copy.HEIC", Kind.PHOTO, "folder", 1, (original(9, STILL),),
+        copies=(copy(Site.ARCHIVE, STILL, 9, "mine.HEIC"), aside), keeper=AssetId(1),
+    )  # fmt: skip
+    assert warrant_for_duplicate(twin, ALL[:1], 1).places == ((aside.place, STILL),)
+
+
+def test_a_rendition_is_no_evidence_for_what_leaves_the_shared_folder() -> None:
+    small = copy(Site.LIBRARY, SMALL, 2)
+    assert warrant_for_shared(SENT, [*ALL, small]).evidence == ALL
+
+
 def test_the_phones_copy_counts_by_the_phones_word_and_not_by_the_folder_that_is_shared() -> None:
     announced = (copy(Site.PHONE, STILL), copy(Site.PHONE, MOVIE, 2))
     assert warrant_for_spool(PAIR, announced, 1).evidence == announced
