@@ -60,7 +60,7 @@ ALL = (
 
 
 def test_every_file_is_named_with_the_digest_that_was_found_elsewhere() -> None:
-    warrant = warrant_for_spool(PAIR, ALL, 2)
+    warrant = warrant_for_spool(PAIR, [*ALL, copy(Site.ARCHIVE, Digest("e" * 64))], 2)
     assert warrant.asset == PAIR
     assert warrant.places == (
         (Place(Site.SPOOL, SiteKey("0-IMG_1.HEIC")), STILL),
