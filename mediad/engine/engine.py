@@ -61,6 +61,7 @@ class Engine:
         self._limiters: dict[str, anyio.CapacityLimiter] = {}
         self._paused: frozenset[str] = frozenset()
         self._lifted: frozenset[str] = frozenset()  # paused, but a run order lets them work
+        self._run: int | None = None  # the run order that is under way
         self._stopping = False
         self._changed = anyio.Event()
         self.moves = 0  # transitions since the start: to see whether anything gets on
@@ -190,14 +191,14 @@ class Engine:
             await self._changed.wait()
 
     @contextmanager
-    def lifted(self, stages: Collection[str]) -> Iterator[None]:
-        """Let these stages work although they are paused (a run order for some stages)."""
-        self._lifted = frozenset(stages)
+    def lifted(self, stages: Collection[str], run: int | None = None) -> Iterator[None]:
+        """Let these stages work although they are paused (a run order for some stages); the log names the run."""
+        self._lifted, self._run = frozenset(stages), run
         self.wake()
         try:
             yield
         finally:
-            self._lifted = frozenset()
+            self._lifted, self._run = frozenset(), None
             self.wake()
 
     async def plan(self, asset: AssetId) -> list[Planned]:
@@ -371,7 +372,7 @@ class Engine:
     def _committed(self, rows: Sequence[Committed]) -> None:
         """After the commit: one line a transition, and the runners whose states were entered wake."""
         self.moves += sum(not row.is_witness for row in rows)
-        bound = log.bind()
+        bound = log.bind() if self._run is None else log.bind(run=self._run)
         for row in rows:
             if row.is_witness:
                 rungs = sorted({w.rung for w in row.evidence.witnesses})

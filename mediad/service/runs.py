@@ -75,7 +75,7 @@ class Runs:
             before = await journal.counts()
             arrived = await self._parts.orders.rescan()
             wanted = engine.stages() if stages is None else stages
-            with engine.lifted(stages or ()):
+            with engine.lifted(stages or (), run):
                 await self._until_done(wanted)
             await clock.sleep(max(0.0, began + SHORTEST_S - clock.monotonic()))
             await journal.finish_run(run, _difference(before, await journal.counts(), arrived))

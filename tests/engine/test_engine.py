@@ -282,7 +282,7 @@ async def test_a_paused_stage_waits_and_a_run_order_lifts_it_for_a_while(tmp_pat
         await w.engine.refresh()
         ids = await go(w, "a.jpg")
         assert await w.marks(ids) == [SETTLED]
-        with w.engine.lifted({"hash"}):
+        with w.engine.lifted({"hash"}, run=7):
             await w.idle()
             assert await w.marks(ids) == [State.HASHED.value]
         more = await go(w, "b.jpg")
@@ -291,6 +291,8 @@ async def test_a_paused_stage_waits_and_a_run_order_lifts_it_for_a_while(tmp_pat
         await w.engine.refresh()
         await w.idle()
         assert await w.marks(more) == [State.HASHED.value]
+        moves = [s for s in w.said if s["event"] == "asset.moved" and s["stage"] == "hash"]
+        assert [s.get("run") for s in moves] == [7, None], "the log tells what a run did"
 
 
 async def test_a_pause_outlives_a_restart(tmp_path: Path) -> None:
