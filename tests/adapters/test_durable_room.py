@@ -41,14 +41,28 @@ def test_what_is_promised_to_one_is_not_there_for_another(root: Root) -> None:
     assert second.add(700_000, least=1) == 600_000, "what there is of it"
 
 
-def test_nothing_is_given_back_twice(root: Root) -> None:
+def left(rooms: Rooms, root: Root) -> int:
+    """What nobody has been promised."""
+    asks = Promise(rooms, root)
+    found = asks.add(DISK + 1, least=1)
+    asks.give_back()
+    return found
+
+
+def test_to_the_last_byte(root: Root) -> None:
+    assert Promise(Rooms(0), root).add(DISK, least=DISK) == DISK
+
+
+def test_what_is_given_back_is_what_was_got_and_no_more(root: Root) -> None:
     rooms = Rooms(0)
-    promise = Promise(rooms, root)
-    promise.add(10, least=10)
-    promise.give_back(500)
-    promise.give_back()
-    promise.give_back()
-    assert Promise(rooms, root).add(DISK + 1, least=1) == DISK
+    other, promise = Promise(rooms, root), Promise(rooms, root)
+    other.add(300_000, least=1)
+    assert promise.add(2 * DISK, least=1) == 700_000
+    promise.give_back(100_000)
+    assert left(rooms, root) == 100_000
+    for size in (2 * DISK, None):
+        promise.give_back(size)
+        assert left(rooms, root) == 700_000, "the other's is still the other's"
 
 
 def test_what_is_still_to_come_takes_the_place_of_what_was_said_before(root: Root) -> None:
