@@ -25,6 +25,20 @@ _NO_LINK: Final = (
 EQUIVALENT: Final = (
     Equivalent(
         "mediad/policy/deletion.py",
+        "_missing",
+        "c.digest == digest and c.place != place",
+        "without `c.place != place`",
+        "what goes lies where no copy counts at all; this is the second lock of that door",
+    ),
+    Equivalent(
+        _FILES,
+        "DurableFiles.discard",
+        "places",
+        "always",
+        "of an empty list nothing is thrown away",
+    ),
+    Equivalent(
+        "mediad/policy/deletion.py",
         "warrant_for_shared",
         "original is None or (lack := _missing(place, original, usable, 1, required))",
         "without `original is None`",

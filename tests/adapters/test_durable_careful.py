@@ -322,7 +322,7 @@ async def test_a_sample_that_a_kill_has_left_proves_nothing(folders: Folders) ->
 
 async def test_a_sample_that_cannot_be_taken_back_is_told(folders: Folders) -> None:
     with pytest.raises(MediadError):
-        await folders.files(Faulty("unlink", 2)).try_out(Site.LIBRARY, SAMPLE)
+        await folders.files(Faulty("unlink")).try_out(Site.LIBRARY, SAMPLE)
 
 
 async def test_a_sample_that_comes_back_as_other_bytes_is_no_success(folders: Folders) -> None:
