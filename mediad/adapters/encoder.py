@@ -126,7 +126,9 @@ class WorkerEncoder:
 
     async def _film(self, origin: Path, target: Path, candidate: Place, recipe: Recipe) -> None:
         seen = await anyio.to_thread.run_sync(_signature, origin, limiter=self._threads)
-        made = await self._in_thread(partial(render_video, origin, target, recipe, Limits()))
+        async with self._folder() as folder:
+            limits = Limits(scratch=folder)
+            made = await self._in_thread(partial(render_video, origin, target, recipe, limits))
         self._makings[candidate] = (seen, made)
         while len(self._makings) > _MAKINGS:
             self._makings.popitem(last=False)
@@ -137,7 +139,10 @@ class WorkerEncoder:
         then, made = self._makings.pop(candidate, (None, None))
         making = made if seen is not None and seen == then else None
         target = self._path_of(candidate)
-        return await self._in_thread(partial(judge_video, origin, target, recipe, Limits(), making))
+        async with self._folder() as folder:
+            limits = Limits(scratch=folder)
+            judge = partial(judge_video, origin, target, recipe, limits, making)
+            return await self._in_thread(judge)
 
     async def _judged(self, source: Path, candidate: Path, recipe: Recipe) -> Judgement:
         async with self._folder() as folder:

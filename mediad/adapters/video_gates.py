@@ -103,7 +103,9 @@ class _Gates:
         yield "compress.structure", _structure_differs(self.source, self.candidate)
         moved = mov_graft.moved(self.source, self.candidate)
         yield "compress.frame_times", "frames are shown at other times" if moved else ""
-        with tempfile.TemporaryDirectory(prefix="mediad-frames-") as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="mediad-frames-", dir=self.limits.scratch
+        ) as folder:
             yield from self._seen(old, new, Path(folder))
 
     def _seen(self, old: Probe, new: Probe, folder: Path) -> Iterator[tuple[str, str]]:

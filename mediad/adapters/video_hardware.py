@@ -80,7 +80,7 @@ def _objections(coder: Coder, limits: Limits) -> Iterator[str]:
 
 
 def _failed_trial(coder: Coder, limits: Limits) -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="mediad-trial-") as name:
+    with tempfile.TemporaryDirectory(prefix="mediad-trial-", dir=limits.scratch) as name:
         folder = Path(name)
         clip, made = folder / "clip", folder / "made"
         drawn = (

@@ -156,7 +156,9 @@ def _is_iso(source: Path) -> bool:
 
 def run(argv: Sequence[str], limits: Limits, cwd: Path | None = None) -> Finished:
     """One program to its end. Raises Retryable when the system killed it: that says nothing about the video."""
-    done = run_limited(argv, limits=limits, cwd=cwd or Path(tempfile.gettempdir()))
+    done = run_limited(
+        argv, limits=limits, cwd=cwd or limits.scratch or Path(tempfile.gettempdir())
+    )
     if done.returncode == -signal.SIGKILL:
         raise Retryable(
             f"the system stopped {argv[0]} (out of memory?); the original is untouched",

@@ -44,7 +44,7 @@ def compared(inputs: tuple[str, ...], limits: Limits, begin: str = "") -> dict[s
 
     `begin` is what a filter has to do to each before they can be compared.
     """
-    with tempfile.TemporaryDirectory(prefix="mediad-score-") as name:
+    with tempfile.TemporaryDirectory(prefix="mediad-score-", dir=limits.scratch) as name:
         folder = Path(name)
         found = {"ssim_db": _ssim(inputs, begin, folder, limits)}
         if has("vmaf"):

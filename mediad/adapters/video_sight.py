@@ -75,7 +75,7 @@ def decoded(
 
     `whole` becomes the frames of `windows`, one behind the other, in the film's own pixel format.
     """
-    with tempfile.TemporaryDirectory(prefix="mediad-video-") as name:
+    with tempfile.TemporaryDirectory(prefix="mediad-video-", dir=limits.scratch) as name:
         folder = Path(name)
         command = [*FFMPEG, *_of(path), *looking(seen, folder)]
         if whole:
@@ -88,7 +88,7 @@ def decoded(
 
 def whole_frames(path: Path, seen: Probe, windows: Sequence[Window], limits: Limits) -> bytes:
     """The decoded frames of these windows alone, found by their times; fewer where the decoder gives fewer."""
-    with tempfile.TemporaryDirectory(prefix="mediad-video-") as name:
+    with tempfile.TemporaryDirectory(prefix="mediad-video-", dir=limits.scratch) as name:
         folder = Path(name)
         parts = [folder / str(number) for number in range(len(windows))]
         command = [*FFMPEG]

@@ -40,7 +40,7 @@ def rate_factor(
         _say_once(recipe.metric)
         return recipe.crf, {"search": f"this ffmpeg cannot tell {recipe.metric}"}
     deadline = time.monotonic() + recipe.search_s
-    with tempfile.TemporaryDirectory(prefix="mediad-search-") as name:
+    with tempfile.TemporaryDirectory(prefix="mediad-search-", dir=limits.scratch) as name:
         samples = list(_samples(source, seen, Path(name), limits))
         tried: dict[int, float] = {}
 

@@ -68,6 +68,7 @@ class Limits:
     wall_s: float = 1200.0
     file_bytes: int = 1 << 30  # the largest file it may write
     open_files: int = 64
+    scratch: Path | None = None  # where it may make files of its own; None: the system's place
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """Guards the encoder as a whole: real workers, private folders, a memory that spares work, and nothing left behind."""
 
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,6 +15,7 @@ from mediad.errors import Refused, Retryable
 from mediad.model import Media, Place, Site, SiteKey
 from mediad.ports import Recipe
 from tests.adapters import stills
+from tests.adapters.films import film
 
 JPEG = Recipe("photo-auto-q75/1", Media.JPEG, quality=75, encoder="auto", extension=".jpg")
 HEIC = Recipe("photo-heic-crf24/1", Media.HEIC, crf=24, encoder="libx265", extension=".heic")
@@ -209,10 +212,34 @@ async def test_cancelled_work_leaves_nothing(bench: Bench) -> None:
 
 
 async def test_a_film_goes_to_the_films_own_code(bench: Bench) -> None:
-    film = Recipe("video-x265-crf26/1", Media.MOV, crf=26, encoder="libx265", extension=".mov")
+    recipe = Recipe("video-x265-crf26/1", Media.MOV, crf=26, encoder="libx265", extension=".mov")
     with pytest.raises(Refused) as no:
-        await bench.encoder.render(SOURCE, CANDIDATE, film)
+        await bench.encoder.render(SOURCE, CANDIDATE, recipe)
     assert no.value.code.startswith("compress.")
+
+
+async def test_what_a_film_needs_on_the_way_lies_in_the_folder_that_is_swept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames to compare are large: a daemon that is killed must not fill the system's /tmp with them."""
+    source = Place(Site.SPOOL, SiteKey("1-1-a.mov"))
+    film(bench.path(source))
+    recipe = Recipe("video-x265-crf28/1", Media.MOV, crf=28, encoder="libx265", extension=".mov")
+    target = Place(Site.SPOOL, SiteKey("renditions/film.mov"))
+    folders: list[str] = []
+    real = tempfile.mkdtemp
+
+    def spy(*words: Any, **more: Any) -> str:
+        folders.append(made := real(*words, **more))
+        return str(made)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", spy)
+    await bench.encoder.render(source, target, recipe)
+    judged = await bench.encoder.judge(source, target, recipe)
+    assert judged is not None
+    assert judged.failed == ""
+    assert len(folders) > 3
+    assert all(Path(f).is_relative_to(bench.folder) for f in folders)
 
 
 @pytest.mark.parametrize("size", [0, 200_000, 5_000_000, 200_000_000])
