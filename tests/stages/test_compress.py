@@ -235,7 +235,7 @@ async def test_both_halves_of_a_live_photo_get_a_rendition() -> None:
     live = world.live()
     done = await world.run(live)
     assert [r.recipe for r in done.evidence.renditions] == [
-        "photo-heic-crf18/1",
+        "photo-heic-crf18/2",
         "video-x265-crf26/1",
     ]
 
