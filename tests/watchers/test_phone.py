@@ -695,7 +695,7 @@ async def test_events_that_come_fast_do_not_keep_it_looking_all_the_time(tmp_pat
 
 
 async def test_what_is_announced_while_a_lot_is_being_looked_at_is_looked_at_again_soon(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lot's answer may be the older one, and nobody would look again for minutes."""
     verify, go_on = Play("verify", S.PLACED, S.ON_PHONE), anyio.Event()
@@ -714,10 +714,24 @@ async def test_what_is_announced_while_a_lot_is_being_looked_at_is_looked_at_aga
         looks = len(verify.looks)
         it.events.announces()
         await it.settled()
+        roused: list[float] = []
+        rouse = it.w.journal.rouse
+
+        async def noted(*words: Any) -> int:
+            at = it.clock.monotonic()
+            count = await rouse(*words)
+            roused.extend([at] if count else [])
+            return count
+
+        monkeypatch.setattr(it.w.journal, "rouse", noted)
         go_on.set()
+        while it.w.engine.running(
+            "verify"
+        ):  # its end takes real time, of which the clock knows nothing
+            await anyio.lowlevel.checkpoint()
         before = it.clock.monotonic()
         await it.until(lambda: len(verify.looks) > looks)
-        assert it.clock.monotonic() - before <= 5
+        assert roused[0] - before <= 5
 
 
 # -- what the phone did -----------------------------------------------------------------------------
