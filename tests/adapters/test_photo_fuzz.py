@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
-import anyio
 import pytest
 from PIL import Image
 
@@ -22,6 +21,7 @@ from mediad.model import Inspection, Media, Place, Site, SiteKey
 from mediad.policy.dates import believe
 from mediad.ports import Judgement, Recipe
 from tests.adapters import photo_fuzz, stills
+from tests.adapters.encoding import an_encoder
 from tests.memory import taking_at_most
 
 REPO = Path(__file__).parents[2]
@@ -64,15 +64,8 @@ def test_ten_thousand_mutated_photos(tmp_path: Path, seed: int) -> None:
 
 @pytest.fixture
 async def encoder(tmp_path: Path) -> AsyncIterator[WorkerEncoder]:
-    async def place(made: Path, target: Place) -> None:
-        await anyio.Path(made).rename(tmp_path / target.key)
-
-    encoder = WorkerEncoder(
-        path_of=lambda p: tmp_path / p.key, place=place, scratch=tmp_path / "scratch",
-        photo_workers=2, video_workers=1,
-    )  # fmt: skip
-    yield encoder
-    await encoder.aclose()
+    async with an_encoder(tmp_path, photo_workers=2) as encoder:
+        yield encoder
 
 
 async def answer(encoder: WorkerEncoder, source: Place, made: Place, recipe: Recipe) -> Judgement:

@@ -13,6 +13,7 @@ from mediad.errors import NeedsOperator, Refused
 from mediad.model import Media, Place, Site, SiteKey
 from mediad.ports import Judgement, Recipe
 from tests.adapters import stills
+from tests.adapters.encoding import an_encoder
 from tests.adapters.poisoned import poisoned, poisoned_jpegli
 
 JPEG = Recipe("photo-auto-q60/2", Media.JPEG, quality=60, encoder="auto", extension=".jpg")
@@ -23,15 +24,8 @@ PATIENCE = Limits(memory_bytes=1 << 30, cpu_s=60, wall_s=3.0, file_bytes=16 << 2
 
 @pytest.fixture
 async def encoder(tmp_path: Path) -> AsyncIterator[WorkerEncoder]:
-    async def place(made: Path, target: Place) -> None:
-        await anyio.Path(made).rename(tmp_path / target.key)
-
-    encoder = WorkerEncoder(
-        path_of=lambda p: tmp_path / p.key, place=place, scratch=tmp_path / "scratch",
-        photo_workers=1, video_workers=1,
-    )  # fmt: skip
-    yield encoder
-    await encoder.aclose()
+    async with an_encoder(tmp_path, photo_workers=1) as encoder:
+        yield encoder
     assert not list((tmp_path / "scratch").iterdir()), "nothing is left over"
 
 
