@@ -227,15 +227,11 @@ async def test_any_run_of_orders_taken_back_leaves_everything_as_it_was(
         await c.drop("x/IMG_9.MOV", "mov cid=A")
         photos.append(live)
         await c.w.run(*CHAIN)
-        tree = c.tree()
-        stands = {p: (await c.position(p), await c.captured(p)) for p in photos}
+        before = await as_it_is(c, photos)
         for word in words:
             await do(c, word, chance.choice(photos), chance)
-        while await something_to_undo(c):
-            doc = await undo(c)
-            assert doc["refused"] == 0, doc["deeds"]
-        assert c.tree() == tree
-        assert {p: (await c.position(p), await c.captured(p)) for p in photos} == stands
+        await all_is_taken_back(c)
+        assert await as_it_is(c, photos) == before
         for photo in photos:
             await as_the_history_says(c, photo)
 
@@ -253,21 +249,28 @@ async def test_five_hundred_orders_taken_back_leave_everything_as_it_was(
             await c.drop(f"d{n % 3}/IMG_{n // 3}.HEIC", f"heic at=0 n={n}") for n in range(12)
         ]
         await c.w.run(*CHAIN)
-        tree = c.tree()
-        stands = {p: (await c.position(p), await c.captured(p)) for p in photos}
+        before = await as_it_is(c, photos)
         for _ in range(500):
             await do(c, chance.choice(WORDS), chance.choice(photos), chance)
-        assert c.tree() != tree
-        while await something_to_undo(c):
-            doc = await undo(c)
-            assert doc["refused"] == 0, doc["deeds"]
-        assert c.tree() == tree
-        assert {p: (await c.position(p), await c.captured(p)) for p in photos} == stands
+        assert c.tree() != before[0]
+        await all_is_taken_back(c)
+        assert await as_it_is(c, photos) == before
         for photo in photos:
             await as_the_history_says(c, photo)
         assert (await c.w.journal.audit()).broken_at is None
         with sqlite3.connect(c.w.journal.path) as db:
             tallies_are_the_rows(db)
+
+
+async def as_it_is(c: Care, photos: list[AssetId]) -> tuple[object, dict[AssetId, object]]:
+    """The tree, and where each photo stands and when it was taken."""
+    return c.tree(), {p: (await c.position(p), await c.captured(p)) for p in photos}
+
+
+async def all_is_taken_back(c: Care) -> None:
+    while await something_to_undo(c):
+        doc = await undo(c)
+        assert doc["refused"] == 0, doc["deeds"]
 
 
 async def something_to_undo(c: Care) -> bool:
