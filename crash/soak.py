@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from crash import looks
+from crash.rig import until
 from crash.worlds import CLEANS, PAIR, QUICK, TAKEN
 from mediad.testing.icloud.bodies import jpeg, movie
 
@@ -74,7 +75,7 @@ class Soak:
                 env={**os.environ, **SETTINGS}, stdout=log, stderr=log,
             )  # fmt: skip
         self._born = time.monotonic()
-        _until(lambda: self.ctl("status") == 0)
+        until(lambda: self.ctl("status") == 0, PATIENCE_S)
 
     def end(self, number: signal.Signals) -> None:
         if self._daemon is None:
@@ -212,14 +213,6 @@ def slope_an_hour(points: Sequence[tuple[float, float]]) -> float:
     if len(points) < 3:  # noqa: PLR2004 - two points always lie on a line
         return 0.0
     return statistics.linear_regression([p[0] for p in points], [p[1] for p in points]).slope * 3600
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        if time.monotonic() > end:
-            raise SystemExit("the daemon does not answer")
-        time.sleep(0.05)
 
 
 def told(day: Day, minutes: float) -> str:
