@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -71,14 +71,24 @@ def plain_pillow(job: tuple[Path, Path]) -> None:
         picture.save(target, "JPEG", quality=75, optimize=True)
 
 
+def both_cores(
+    pool_of: Callable[[int], Executor],
+    job: Callable[[tuple[Path, Path]], None],
+    files: list[Path],
+    name: str,
+) -> float:
+    """Megapixels a second of two at a time."""
+    target = fresh(name)
+
+    def work() -> None:
+        with pool_of(2) as pool:
+            list(pool.map(job, [(f, target / f.name) for f in files]))
+
+    return len(files) * SIDE[0] * SIDE[1] / 1e6 / timed(work)
+
+
 def pillow_run(files: list[Path], _: int) -> float:
-    target = fresh("pillow")
-
-    def both_cores() -> None:
-        with ProcessPoolExecutor(2) as pool:
-            list(pool.map(plain_pillow, [(f, target / f.name) for f in files]))
-
-    return len(files) * SIDE[0] * SIDE[1] / 1e6 / timed(both_cores)
+    return both_cores(ProcessPoolExecutor, plain_pillow, files, "pillow")
 
 
 def typed(job: tuple[Path, Path]) -> None:
@@ -92,13 +102,7 @@ def typed(job: tuple[Path, Path]) -> None:
 
 
 def typed_run(files: list[Path], _: int) -> float:
-    target = fresh("typed")
-
-    def both_cores() -> None:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(typed, [(f, target / f.name) for f in files]))
-
-    return len(files) * SIDE[0] * SIDE[1] / 1e6 / timed(both_cores)
+    return both_cores(ThreadPoolExecutor, typed, files, "typed")
 
 
 def mediad_run(files: list[Path], figure: float, settings: dict[str, str], _: int) -> float:
