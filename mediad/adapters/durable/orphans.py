@@ -7,17 +7,15 @@ decided by who comes first. Then nobody would ask for the old part again.
 """
 
 import os
-import re
 import threading
 from contextlib import suppress
 from typing import Final
 
-from mediad.adapters.durable.parts import Touch
+from mediad.adapters.durable.parts import PART, Touch
 from mediad.model import Site
 
 # Not those of the spool, where what came over a network is gone on with; nor the phone's, whose names are given once.
 SHELVES: Final = (Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE)
-_PART: Final = re.compile(r"\.mediad-[0-9a-f]{32}\.part")
 
 
 class Orphans:
@@ -42,7 +40,7 @@ class Orphans:
 
     def _drop_parts(self, folder: int) -> None:
         with suppress(PermissionError):  # what may be written and not listed is swept by nobody
-            for name in filter(_PART.fullmatch, os.listdir(folder)):
+            for name in filter(PART.fullmatch, os.listdir(folder)):
                 self._touch("unlink")
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)

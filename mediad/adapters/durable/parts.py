@@ -6,6 +6,7 @@ The few moves by which media comes and goes, each one step: a new part, its byte
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -17,6 +18,7 @@ from mediad.model import Digest, Place, Site
 
 Touch = Callable[[str], None]
 
+PART: Final = re.compile(r"\.mediad-[0-9a-f]{32}\.part")  # what `part_of` gives but for the phone
 NO_LINK: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 _NO_FLAG: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})  # NFS knows no NOREPLACE
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
