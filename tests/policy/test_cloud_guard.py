@@ -372,6 +372,32 @@ def test_a_twin_that_was_not_taken_in_whole_keeps_the_photo_there(file: RemoteFi
     assert {lack.proof for lack in lacks(unsure)} == {Proof.TWINS}
 
 
+TWIN_MOVIE = replace(FILES[1], original=OriginalId(8))
+UNREAD = replace(held(TWIN_MOVIE, MOVIE), fresh=())
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ((), ()),
+        ((TWIN_FILE, TWIN_MOVIE), (held(TWIN_FILE, STILL),)),
+        ((TWIN_FILE, TWIN_MOVIE), (held(TWIN_FILE, STILL), UNREAD)),
+    ],
+    ids=["nothing is listed", "one was not looked for", "one is not given back"],
+)
+def test_a_twin_of_which_a_file_is_not_known_to_be_safe_keeps_the_photo_there(
+    files: tuple[RemoteFile, ...], found: tuple[Held, ...]
+) -> None:
+    live = replace(TWIN, remote=replace(TWIN.remote, files=files))
+    unsure = replace(GOOD, twins=((live, found),))
+    assert {lack.proof for lack in lacks(unsure)} == {Proof.TWINS}
+
+
+def test_a_photo_of_no_files_is_not_archived_because_none_is_missing() -> None:
+    empty = replace(listed(files=())(GOOD), held=())
+    assert {lack.proof for lack in lacks(empty)} == {Proof.SOUND, Proof.ARCHIVED}
+
+
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
