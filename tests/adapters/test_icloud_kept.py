@@ -45,6 +45,24 @@ def test_what_a_crash_tore_is_put_back(kept: Kept, broken: str, with_bytes: byte
     assert path(kept, "cookiejar").read_text().startswith("#LWP")
 
 
+@pytest.mark.parametrize("end", [b"", b"\0" * 300])
+def test_a_jar_that_was_cut_off_after_its_first_cookies_is_put_back(kept: Kept, end: bytes) -> None:
+    """It parses; without the cookie that it lost a person would have to sign in again."""
+    write_good(kept)
+    jar = path(kept, "cookiejar")
+    lines = b"".join(
+        b'Set-Cookie3: %s="made-up"; path="/"; domain=".icloud.com"; version=0\n' % name
+        for name in (b"TOKEN", b"TRUST")
+    )
+    jar.write_bytes(jar.read_bytes() + lines)
+    kept.keep()
+    jar.write_bytes(jar.read_bytes()[:-30] + end)
+    Kept(kept.folder, ACCOUNT).prepare()
+    there = LWPCookieJar(str(jar))
+    there.load(ignore_discard=True)
+    assert {cookie.name for cookie in there} == {"TOKEN", "TRUST"}
+
+
 def test_what_is_whole_is_left_alone_even_if_it_is_newer_than_the_copy(kept: Kept) -> None:
     write_good(kept, "old")
     path(kept, "session").write_text('{"trust_token": "new"}')
