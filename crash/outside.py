@@ -178,11 +178,11 @@ class Outside:
         icloud = self.icloud
         if self.since is not None:
             icloud = _restored(self.since, pixel, icloud)
-        written = self.report.read_text()
+        written, stood = self.report.read_text(), _moves(pixel, icloud)
         saved = Saved(self.save_into) if self.save_into else None
 
         def note() -> None:
-            nonlocal written
+            nonlocal written, stood
             if saved is not None and icloud is not None:
                 saved.save(icloud.library, icloud.account)
             now = json.dumps(_counts(pixel, icloud))
@@ -190,9 +190,10 @@ class Outside:
                 beside = self.report.with_suffix(".part")
                 beside.write_text(now)
                 beside.replace(self.report)
-                if self.snaps is not None and now != written:
+                stands = _moves(pixel, icloud)
+                if self.snaps is not None and stands != stood:
                     _kept(self.snaps, pixel, icloud)
-                written = now
+                written, stood = now, stands
 
         note()
         async with AsyncExitStack() as stack:
@@ -202,6 +203,11 @@ class Outside:
             if pixel is not None:
                 await stack.enter_async_context(_served(pixel, self._doors[0], note))
             await anyio.sleep_forever()
+
+
+def _moves(pixel: Pixel | None, icloud: FakeICloud | None) -> tuple[int, int]:
+    """Other after anything has changed out there, and be it only what an album holds, which no count tells."""
+    return (pixel.clock if pixel else 0, icloud.library.moves if icloud else 0)
 
 
 def _kept(snaps: Path, pixel: Pixel | None, icloud: FakeICloud | None) -> None:
