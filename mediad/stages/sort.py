@@ -27,6 +27,8 @@ class Facts:
     now: int
     # of each original: where it lies in the library now, whole, if that is not where it belongs
     astray: tuple[Place | None, ...] = ()
+    # candidates that the library has and that still lie where they were made: a move that a power cut halved
+    halved: tuple[Place, ...] = ()
 
 
 async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
@@ -34,7 +36,7 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
     wanted = lots.each(lambda asset: _wanted(asset, template), assets)
     now = io.clock.now()
     facts = lots.each(lambda found: Facts(found, now), await survey(io.files, Site.LIBRARY, wanted))
-    return await _with_astray(assets, facts, io)
+    return await _with_halved(assets, await _with_astray(assets, facts, io), io)
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
@@ -46,6 +48,8 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
         )
     if not facts.found.is_whole or any(facts.astray):
         return Act(f"place {asset.name} in the library as {facts.found.keys[0]}")
+    if facts.halved:
+        return Act(f"end the move of {asset.name} into the library: its first name is still there")
     return Done(_evidence(asset, facts), State.SORTED)
 
 
@@ -64,6 +68,9 @@ async def act(
             errors = [
                 e or x for e, x in zip(errors, await lots.place_each(place, chosen), strict=True)
             ]
+    await io.files.discard(
+        [p for f, e in zip(facts, errors, strict=True) if e is None for p in f.halved]
+    )
     return [lots.look_again(e) for e in errors]
 
 
@@ -113,6 +120,25 @@ def _shelved(asset: Asset, original: Original, key: SiteKey) -> tuple[Place | No
         known = [rendition.place]
     other = [p for p in known if p.site is Site.LIBRARY and p.key != key]
     return (other[-1] if other and key else None), digest
+
+
+async def _with_halved(
+    assets: Sequence[Asset], facts: Sequence[Facts | MediadError], io: Ports
+) -> list[Facts | MediadError]:
+    made = lots.each(lambda pair: _made_for(*pair), lots.pair(list(assets), facts))
+    there = lots.pair(made, await lots.sight(io.files, made))
+    return lots.each(lambda x: _halved(x[0], *x[1]), lots.pair(list(facts), there))
+
+
+def _halved(facts: Facts, made: Sequence[Place], seen: Sequence[Sighting | None]) -> Facts:
+    return replace(facts, halved=tuple(p for p, s in zip(made, seen, strict=True) if s is not None))
+
+
+def _made_for(asset: Asset, facts: Facts) -> tuple[Place, ...]:
+    """Where the candidates that the library has were made, as far as the journal still has them there."""
+    members = zip(taken(asset), facts.found.sightings, strict=True) if facts.found.keys else ()
+    made = (rendition_of(asset, o) for o, seen in members if seen is not None)
+    return tuple(r.place for r in made if r is not None and r.place.site is Site.SPOOL)
 
 
 def _astray(

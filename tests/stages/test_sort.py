@@ -132,6 +132,31 @@ async def test_a_rendition_stands_for_its_original_and_moves(tmp_path: Path) -> 
         assert copy.original == photo.originals[1].id
 
 
+@pytest.mark.parametrize("in_library", [SMALL, b"another"])
+async def test_a_move_that_a_power_cut_halved_is_ended(tmp_path: Path, in_library: bytes) -> None:
+    """The new name is on the disk and the end of the old one is not: nobody else would ever look for that."""
+    async with world(tmp_path) as w:
+        photo = await w.drop("IMG_1.HEIC", "heic at=0")
+        await w.run(*TAKE)
+        found = await w.asset(photo)
+        old = w.files.drop(Site.SPOOL, "renditions/1.photo-jpegli-q85.jpg", SMALL)
+        new = w.files.drop(Site.LIBRARY, "2024/07/14/IMG_1.jpg", in_library)
+        small = Rendition(found.originals[0].id, "photo/1", old, digest_of(SMALL), len(SMALL))
+        found = replace(found, renditions=(small,))
+        [facts] = await sort.look([found], w.ports())
+        assert isinstance(facts, sort.Facts)
+        assert isinstance(sort.decide(found, facts), Act)
+        assert await sort.act([found], [facts], w.ports()) == [None]
+        assert w.files.files[new].content == in_library
+        assert old not in w.files.files
+        [facts] = await sort.look([found], w.ports())
+        assert isinstance(facts, sort.Facts)
+        verdict = sort.decide(found, facts)
+        assert isinstance(verdict, Done)
+        [moved] = verdict.evidence.renditions
+        assert w.files.files[moved.place].content == SMALL
+
+
 @pytest.mark.parametrize("archived", [False, True])
 async def test_the_power_may_go_at_any_touch(tmp_path: Path, archived: bool) -> None:  # noqa: FBT001 - a table
     before = (*TAKE, archive.STAGE) if archived else TAKE
