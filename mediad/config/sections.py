@@ -150,10 +150,11 @@ class Ingest(Section):
 
 
 class Dedup(Section):
-    """Exact duplicates: the same bytes seen before."""
+    """Exact duplicates: the same bytes seen before, or made here before."""
 
     enabled: Flag = setting(
-        "Recognise exact duplicates and set them aside in duplicates.", default=True
+        "Recognise exact duplicates, and renditions of mediad's own that come back, and set them aside in duplicates.",
+        default=True,
     )
     keep_days: Days = setting(
         "How long a duplicate is kept before it is cleaned.", default=30.0, unit="days", ge=0

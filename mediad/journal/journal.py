@@ -323,6 +323,11 @@ class Journal(PersonSide, HealthSide):
     ) -> Sequence[AssetId | None]:
         return await self._readers.ask(lambda db: [queries.keeper_of(db, *asked) for asked in lot])
 
+    async def makers_of(
+        self, lot: Sequence[tuple[AssetId, Sequence[Digest]]]
+    ) -> Sequence[Asset | None]:
+        return await self._readers.ask(lambda db: [queries.maker_of(db, *asked) for asked in lot])
+
     async def partners_of(self, lot: Sequence[Kin]) -> Sequence[Sequence[Partner]]:
         return await self._readers.ask(lambda db: [queries.partners(db, kin) for kin in lot])
 

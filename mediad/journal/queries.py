@@ -24,6 +24,7 @@ from mediad.journal.rows import (
 )
 from mediad.journal.whole import listed, placed
 from mediad.model import (
+    Asset,
     AssetId,
     Copy,
     Digest,
@@ -301,6 +302,18 @@ KEEPER = (
     "SELECT a.id FROM original o JOIN asset a ON a.id = o.asset WHERE o.digest = ? AND a.id <> ?"
     " AND a.identity IS NOT NULL AND a.condition NOT IN ('duplicate', 'quarantined', 'absorbed')"
 )
+_STANDS = (
+    " AND a.id <> ?2 AND a.identity IS NOT NULL"
+    " AND a.condition NOT IN ('duplicate', 'quarantined', 'absorbed')"
+)
+# Made of it once: as a rendition of today, as what was sent to the phone, or a half that was left as it came.
+MAKER = (
+    "SELECT a.id FROM rendition r JOIN original o ON o.id = r.original JOIN asset a ON a.id = o.asset"  # noqa: S608 - words from above
+    f" WHERE r.digest = ?1{_STANDS}"
+    " UNION SELECT a.id FROM placement p JOIN original o ON o.id = p.original"
+    f" JOIN asset a ON a.id = o.asset WHERE p.digest = ?1 AND o.digest <> p.digest{_STANDS}"
+    f" UNION SELECT a.id FROM original o JOIN asset a ON a.id = o.asset WHERE o.digest = ?1{_STANDS}"
+)
 NEXT_KEEPER = "SELECT coalesce(absorbed_by, keeper) FROM asset WHERE id = ?"
 BY_CONTENT = "SELECT asset FROM original WHERE content_id = ? AND asset <> ?"
 BY_GROUP = (
@@ -313,6 +326,14 @@ def keeper_of(db: Connection, asset: AssetId, digests: Sequence[Digest]) -> Asse
     """The first asset in good standing that has all of these bytes."""
     owners = [{a for (a,) in db.execute(KEEPER, (bytes.fromhex(d), asset))} for d in set(digests)]
     return min(set.intersection(*owners), default=None) if owners else None
+
+
+def maker_of(db: Connection, asset: AssetId, digests: Sequence[Digest]) -> Asset | None:
+    """The first asset in good standing from which mediad has made all of these bytes, or has them as they came."""
+    owners = [{a for (a,) in db.execute(MAKER, (bytes.fromhex(d), asset))} for d in set(digests)]
+    first = min(set.intersection(*owners), default=None) if owners else None
+    found = listed(db, [first]) if first is not None else []
+    return found[0].asset if found else None
 
 
 def keeper(db: Connection, asset: AssetId) -> Partner | None:

@@ -5,8 +5,9 @@ A warrant is made from copies that were read back for this very decision; the jo
 names each file with the digest that was found elsewhere, and nothing else may be removed with it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from mediad.errors import Refused
@@ -82,11 +83,20 @@ def warrant_for_spool(
 
 
 def warrant_for_duplicate(
-    asset: Asset, fresh: Sequence[Copy], min_copies: int, required: Collection[Site] = ()
+    asset: Asset,
+    fresh: Sequence[Copy],
+    min_copies: int,
+    required: Collection[Site] = (),
+    made_from: Mapping[Digest, Digest] = MappingProxyType({}),
 ) -> Warrant:
-    """Leave to remove a set-aside duplicate: the keeper's own copies hold the same bytes now."""
+    """
+    Leave to remove a set-aside duplicate: the keeper's own copies hold the same bytes now.
+
+    `made_from`: renditions of the keeper's, by their digests, each with the digest of the original that it was made
+    from. Of such a one that original must be held.
+    """
     places = tuple((c.place, c.digest) for c in asset.copies if c.place.site is Site.DUPLICATES)
-    return _warrant(asset, places, fresh, min_copies, required)
+    return _warrant(asset, places, fresh, min_copies, required, made_from)
 
 
 def warrant_for_shared(
@@ -114,14 +124,16 @@ def _warrant(
     fresh: Sequence[Copy],
     min_copies: int,
     required: Collection[Site],
+    made_from: Mapping[Digest, Digest] = MappingProxyType({}),
 ) -> Warrant:
     usable = tuple(c for c in fresh if _counts(c))
+    wanted = [(place, made_from.get(digest, digest)) for place, digest in places]
     missing = [
         m
-        for place, digest in places
+        for place, digest in wanted
         if (m := _missing(place, digest, usable, min_copies, required))
     ]
-    digests = {digest for _, digest in places}
+    digests = {digest for _, digest in wanted}
     return _signed(asset, places, missing, tuple(c for c in usable if c.digest in digests))
 
 

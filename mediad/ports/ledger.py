@@ -59,6 +59,12 @@ class Ledger(Protocol):
         """For each asset the earlier one that already has all of these originals, if there is one."""
         ...
 
+    async def makers_of(
+        self, lot: Sequence[tuple[AssetId, Sequence[Digest]]]
+    ) -> Sequence[Asset | None]:
+        """For each the asset from whose originals mediad made all of these bytes, or has them as originals."""
+        ...
+
     async def partners_of(self, lot: Sequence[Kin]) -> Sequence[Sequence[Partner]]:
         """For each the assets that may be its other half."""
         ...

@@ -25,7 +25,7 @@ from mediad.service.ladder import sentences as rungs
 from mediad.service.picture import is_paused
 from mediad.service.words import captured_doc, iso, maybe_iso, path_of, whereabouts
 from mediad.stages.verdict import Act, Ask, Done, Leave, Merge, Refuse, Wait
-from mediad.state import Lane, stage_of
+from mediad.state import Lane, State, stage_of
 
 _LANES = tuple(Lane)
 StepState: TypeAlias = Literal["ready", "waiting", "running", "failed", "held", "paused"]
@@ -235,7 +235,7 @@ _END = {
 
 def _where(doc: AssetDoc) -> Iterator[str]:
     if doc["duplicate_of"] is not None:
-        yield f"it is an exact duplicate of asset {doc['duplicate_of']}"
+        yield _twin(doc)
     for copy in doc["copies"]:
         if copy["site"] not in {Site.SPOOL, Site.PHONE}:  # of the phone its own rungs tell
             yield f"{copy['site']} holds its bytes as {copy['key']}, seen {copy['verified_at']}"
@@ -245,6 +245,15 @@ def _where(doc: AssetDoc) -> Iterator[str]:
         last = next((h["evidence"] for h in reversed(doc["history"]) if h["to"]), {})
         said = ": ".join(str(last[k]) for k in ("code", "note") if last.get(k))
         yield "; ".join(part for part in (said, str(last.get("remedy") or "")) if part)
+
+
+def _twin(doc: AssetDoc) -> str:
+    """An exact duplicate, or what mediad made itself and has been given back."""
+    of = doc["duplicate_of"]
+    seen = [h["evidence"] for h in doc["history"] if h["to"] == State.DUPLICATE]
+    if seen and seen[-1].get("figures", {}).get("rendition_of"):
+        return f"it is a smaller rendition that mediad made of asset {of}, and that has come back"
+    return f"it is an exact duplicate of asset {of}"
 
 
 def _waits(step: StepDoc) -> str:

@@ -6,12 +6,22 @@ few, nothing is wrong and nothing goes: it waits and says why. Where a copy that
 person is told.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
-from mediad.model import Asset, Copy, Evidence, OriginalId, Place, Placement, Site
+from mediad.model import (
+    Asset,
+    Copy,
+    Digest,
+    Evidence,
+    OriginalId,
+    Place,
+    Placement,
+    Rendition,
+    Site,
+)
 from mediad.policy.deletion import (
     ANNOUNCED,
     COUNTED,
@@ -42,6 +52,7 @@ class Facts:
         Copy, ...
     ] = ()  # those of them that were read back just now, or are announced by the phone
     sent: tuple[Placement, ...] = ()  # what of them went to the phone
+    made_from: Mapping[Digest, Digest] = field(default_factory=dict)  # the keeper's renditions
 
 
 async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
@@ -124,7 +135,19 @@ def _facts(asset: Asset, sights: lots.Seen, holder: Asset | None, io: Ports) -> 
         required=frozenset() if "archive" in settings.off() else frozenset({Site.ARCHIVE}),
         remembered=tuple(c for c in holder.copies if c.place.site in COUNTED) if holder else (),
         sent=holder.placements if holder else (),
+        made_from=_made_from(holder) if holder else {},
     )
+
+
+def _made_from(holder: Asset) -> dict[Digest, Digest]:
+    """What mediad made from its originals, for the library or for the phone; never what came itself."""
+    taken = {o.id: o.digest for o in holder.originals if o.digest}
+    made: list[Rendition | Placement] = [*holder.renditions, *holder.placements]
+    return {
+        m.digest: taken[m.original]
+        for m in made
+        if m.original in taken and m.digest not in taken.values()
+    }
 
 
 def _asked(facts: Facts) -> tuple[Copy, ...]:
@@ -194,8 +217,10 @@ def _announced(facts: Facts, confirmed: frozenset[tuple[OriginalId, Place]]) -> 
 
 
 def _warrant(asset: Asset, facts: Facts) -> Warrant:
-    sign = warrant_for_duplicate if _is_duplicate(asset) else warrant_for_spool
-    return sign(asset, facts.fresh, facts.min_copies, facts.required)
+    least, required = facts.min_copies, facts.required
+    if _is_duplicate(asset):
+        return warrant_for_duplicate(asset, facts.fresh, least, required, facts.made_from)
+    return warrant_for_spool(asset, facts.fresh, least, required)
 
 
 def _is_confirmed(copy: Copy, facts: Facts) -> bool:

@@ -2,8 +2,8 @@
 Hash: the originals are ours: taken by a rename, read whole, recognised or set aside.
 
 First they are moved out of reach of whoever dropped them, then they are read; what turns out to have changed
-meanwhile goes back to settle. An exact duplicate goes to duplicates/, what is no media to quarantine/, each with its
-reason; one sound half is enough for a shot to go on.
+meanwhile goes back to settle. An exact duplicate goes to duplicates/, and so does a rendition of mediad's own that has
+come back; what is no media goes to quarantine/. Each has its reason; one sound half is enough for a shot to go on.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,6 @@ from mediad.model import (
     Asset,
     AssetId,
     Captured,
-    Claim,
     Copy,
     Digest,
     Evidence,
@@ -30,9 +29,9 @@ from mediad.model import (
 from mediad.policy.dates import cloud_claim, resolve
 from mediad.policy.grouping import kind_of, roles
 from mediad.ports import Ports, Put
-from mediad.stages import lots
+from mediad.stages import lots, returned
 from mediad.stages.finding import File, find
-from mediad.stages.verdict import Act, Done, Refuse, Stage, Verdict
+from mediad.stages.verdict import Act, Done, Refuse, Stage, Verdict, Wait
 from mediad.state import State
 
 NOT_MEDIA: Final = "intake.not_media"
@@ -50,6 +49,7 @@ class Facts:
     files: tuple[File, ...]  # with digests once all of them are ours
     now: int
     keeper: AssetId | None = None
+    made: returned.Made | None = None  # by mediad itself, from another asset
     is_dedup_on: bool = True
     captured: Captured | None = None
     captured_note: str = ""
@@ -81,6 +81,8 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
     if not _is_read(facts):
         return Act(f"take {asset.name} from incoming")
     site = _belongs(facts)
+    if site is Site.SPOOL and facts.made and facts.made.is_held is None:
+        return Wait(facts.now + returned.PATIENCE_MS, f"{asset.name} is {facts.made.note}")
     if any(not f.is_at(site) for f in facts.present):
         return Act(f"set {asset.name} aside in {site}")
     return _done(asset, facts, site)
@@ -192,19 +194,19 @@ async def _recognised(
     asked = [(a, digests) for a, ours in known.items() if (digests := media_digests(ours))]
     answers = await io.ledger.keepers_of(asked) if asked else ()
     keepers = {a: keeper for (a, _), keeper in zip(asked, answers, strict=True)}
+    is_new = [q for q in asked if keepers[q[0]] is None] if io.settings.dedup.enabled else []
+    made = await returned.recognised(is_new, io)
     return [
-        _with_keeper(f, known[a.id], keepers.get(a.id), cloud_claim(a.remote))
+        _with_date(replace(f, keeper=keepers.get(a.id), made=made.get(a.id)), known[a.id], a)
         if isinstance(f, Facts) and a.id in known
         else f
         for a, f in zip(assets, facts, strict=True)
     ]
 
 
-def _with_keeper(
-    facts: Facts, originals: Sequence[Original], keeper: AssetId | None, cloud: Claim | None
-) -> Facts:
-    captured, note = resolve(originals, now=facts.now, cloud=cloud)
-    return replace(facts, keeper=keeper, captured=captured, captured_note=note)
+def _with_date(facts: Facts, originals: Sequence[Original], asset: Asset) -> Facts:
+    captured, note = resolve(originals, now=facts.now, cloud=cloud_claim(asset.remote))
+    return replace(facts, captured=captured, captured_note=note)
 
 
 # -- what it means ------------------------------------------------------------------------------
@@ -263,7 +265,8 @@ def _is_sound(original: Original) -> bool:
 def _belongs(facts: Facts) -> Site:
     if not any(_is_sound(o) for o in _known(facts)):
         return Site.QUARANTINE
-    return Site.DUPLICATES if facts.keeper is not None and facts.is_dedup_on else Site.SPOOL
+    is_known = facts.keeper is not None or (facts.made is not None and facts.made.is_held)
+    return Site.DUPLICATES if is_known and facts.is_dedup_on else Site.SPOOL
 
 
 def _done(asset: Asset, facts: Facts, site: Site) -> Done:
@@ -284,13 +287,21 @@ def _done(asset: Asset, facts: Facts, site: Site) -> Done:
         case Site.QUARANTINE:
             return Done(evidence, State.QUARANTINED)
         case Site.DUPLICATES:
-            note = f"the same bytes as asset {facts.keeper}"
             gone = tuple(Place(Site.SPOOL, o.spool_key) for o in asset.originals)
-            known = replace(evidence, note=note, keeper=facts.keeper, gone=gone)
-            return Done(known, State.DUPLICATE)
+            return Done(replace(_known_already(facts, evidence), gone=gone), State.DUPLICATE)
         case _:
             identity = identity_of(originals) if facts.keeper is None else None
+            if facts.made:
+                evidence = replace(evidence, note=facts.made.note)
             return Done(replace(evidence, identity=identity), State.HASHED)
+
+
+def _known_already(facts: Facts, evidence: Evidence) -> Evidence:
+    if facts.made is None:
+        note = f"the same bytes as asset {facts.keeper}"
+        return replace(evidence, note=note, keeper=facts.keeper)
+    figures = {"rendition_of": facts.made.source}
+    return replace(evidence, note=facts.made.note, keeper=facts.made.source, figures=figures)
 
 
 def _vanished(asset: Asset, now: int) -> Evidence:

@@ -67,6 +67,7 @@ HOT = {
     "awaited": (queries.AWAITED, ()),
     "copies at": (queries.COPIES_AT, ("archive", "k5", 10)),
     "keeper": (queries.KEEPER, (b"a", 5)),
+    "maker": (queries.MAKER, (b"a", 5)),
     "by content": (queries.BY_CONTENT, ("c9", 5)),
     "by group": (queries.BY_GROUP, ("/9", 5, 1)),
     "is awaited": ("SELECT 1 FROM original WHERE source_key = ? AND taken = 0", ("IMG_7",)),

@@ -9,12 +9,15 @@ from mediad.errors import Bug, MediadError, Refused, Retryable
 from mediad.journal import Arrival, Committed, Condition, Journal, Mark, Park, Standing, Step
 from mediad.model import (
     AssetId,
+    BatchId,
     Captured,
+    Digest,
     Evidence,
     Inspection,
     Kind,
     Media,
     Place,
+    Placement,
     Rendition,
     Role,
     Site,
@@ -211,6 +214,24 @@ async def test_two_with_the_same_bytes_in_one_group_are_told_apart(journal: Jour
     first, second = await journal.record([Step(a, hash_, seen) for a in assets])
     assert isinstance(first, frozenset)
     assert isinstance(second, Retryable)
+
+
+async def test_what_was_made_of_an_asset_leads_back_to_it(journal: Journal) -> None:
+    asset, back = await arrived(journal, "a.jpg"), AssetId(99)
+    await hashed(journal, asset, "taken")
+    [original] = (await whole_asset(journal, asset)).originals
+    small, sent = digest_of("small"), digest_of("sent")
+    made = Rendition(original.id, "r/1", Place(Site.LIBRARY, SiteKey("a.jpg")), small, 5)
+    placed = Placement(original.id, BatchId(1), SiteKey("a.jpg"), sent, 5, 1)
+    seen = Evidence("x", 1, renditions=(made,), placements=(placed,))
+    await journal.witness([(asset, seen)])
+    taken, new, none = digest_of("taken"), digest_of("new"), list[Digest]()
+    asked = [[small], [sent], [small, taken], [small, new], none, [new]]
+    answers = await journal.makers_of([(back, digests) for digests in asked])
+    assert [a.id if a else None for a in answers] == [asset, asset, asset, None, None, None]
+    assert await journal.makers_of([(asset, [small])]) == [None]
+    await journal.witness([(asset, Evidence("x", 2, gone=(made.place,)))])
+    assert await journal.makers_of([(back, [small])]) == [None]
 
 
 async def test_a_duplicate_knows_its_keeper_and_leaves_it_the_identity(journal: Journal) -> None:

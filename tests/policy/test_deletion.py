@@ -123,6 +123,28 @@ def test_a_duplicate_goes_on_the_word_of_its_keepers_copies() -> None:
             warrant_for_duplicate(twin, other, 1)
 
 
+def test_a_rendition_that_came_back_goes_on_the_proof_of_what_it_was_made_from() -> None:
+    aside = copy(Site.DUPLICATES, SMALL, 9)
+    back = Asset(
+        AssetId(5), "small.JPG", Kind.PHOTO, "folder", 1, (original(9, SMALL),),
+        copies=(aside,), keeper=AssetId(1),
+    )  # fmt: skip
+    made_from = {SMALL: STILL}
+    warrant = warrant_for_duplicate(back, ALL[:1], 1, {Site.ARCHIVE}, made_from)
+    assert (warrant.places, warrant.evidence) == (((aside.place, SMALL),), ALL[:1])
+    same = copy(Site.LIBRARY, SMALL, 2)  # the rendition itself, in the library, is no proof of it
+    for fresh, known in (
+        ([same], made_from),
+        ([ALL[1]], made_from),
+        (ALL, {}),
+        (ALL, {STILL: SMALL}),
+    ):
+        with pytest.raises(Refused):
+            warrant_for_duplicate(back, fresh, 1, (), known)
+    with pytest.raises(Refused, match="in the archive"):
+        warrant_for_duplicate(back, ALL[2:], 1, {Site.ARCHIVE}, made_from)
+
+
 def test_of_a_duplicate_only_what_was_set_aside_goes() -> None:
     """Its other copies, if it ever has some, are no working files."""
     aside = copy(Site.DUPLICATES, STILL, 9)
