@@ -70,13 +70,13 @@ class Trials:
         self.count: Counter[str] = Counter()
         self.rows: list[tuple[Mutant, dict[str, Any]]] = []
 
-    def of(self, target: Target, wanted: str) -> None:
+    def of(self, target: Target, wanted: Sequence[str]) -> None:
         sources = {file: (HOME / file).read_bytes() for file in target.files}
         mutants = [
             m
             for file, source in sources.items()
             for m in Finder(file, source, target.about).mutants()
-            if wanted in f"{m.file}:{m.line} {m.scope} {m.text} {m.change}"
+            if any(w in f"{m.file}:{m.line} {m.scope} {m.text} {m.change}" for w in wanted)
         ]
         if not mutants:
             return
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trials = Trials(workers, told=not words.quiet)
     try:
         for target in targets:
-            trials.of(target, words.only)
+            trials.of(target, words.only or [""])
     finally:
         for worker in workers:
             worker.close()
@@ -215,7 +215,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.mutants", description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--target", default="", help="only targets with this in their name")
-    parser.add_argument("--only", default="", help="only mutants with this in their line")
+    parser.add_argument(
+        "--only", action="append", help="only mutants with this in their line; may be said again"
+    )
     parser.add_argument("--list", action="store_true", help="what would be tried")
     parser.add_argument("--quiet", action="store_true", help="only the survivors")
     parser.add_argument("--scratch", type=Path, default=None, help="where the copies go")

@@ -216,6 +216,22 @@ async def test_only_the_place_of_candidates_is_written_and_emptied_at_will(
     assert (folders.paths[place.site] / place.key).read_bytes() == b"picture"
 
 
+@pytest.mark.parametrize("verb", ["move", "link"])
+async def test_what_is_done_is_not_said_to_have_failed_because_the_disk_goes_away_afterwards(
+    folders: Folders, verb: str
+) -> None:
+    """Nothing had to be copied, so nothing is opened for a copy any more."""
+    shelf = folders.paths[Site.QUARANTINE]
+
+    def unplug() -> None:
+        shelf.rename(shelf.with_name("unplugged"))
+
+    files = folders.files(Meanwhile("fsync folders", unplug))
+    put = replace(puts_of(folders, 1)[0], target=at(Site.QUARANTINE, "0.jpg"))
+    assert await getattr(files, verb)([put]) == [None]
+    assert (folders.root / "unplugged" / "0.jpg").read_bytes() == b"0"
+
+
 # -- no work twice ----------------------------------------------------------------------------------
 
 
@@ -344,9 +360,12 @@ async def test_a_trial_that_is_given_up_leaves_nothing(folders: Folders) -> None
         def give_up() -> None:
             anyio.from_thread.run_sync(scope.cancel, token=token)
 
-        await folders.files(Meanwhile("rename", give_up)).try_out(Site.LIBRARY, SAMPLE)
+        files = folders.files(
+            Meanwhile("fsync folders", give_up)
+        )  # the sample has its name by then
+        await files.try_out(Site.LIBRARY, SAMPLE)
     assert scope.cancelled_caught
-    assert not trial_of(folders).exists()
+    assert folders.under(Site.LIBRARY, Site.SPOOL) == {}
 
 
 async def test_what_changes_while_it_is_measured_has_no_measure(folders: Folders) -> None:

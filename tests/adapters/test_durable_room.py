@@ -10,10 +10,13 @@ import pytest
 from anyio.from_thread import run_sync as in_loop
 
 from mediad.adapters.durable import room
+from mediad.adapters.durable.lot import Lot, Member
+from mediad.adapters.durable.orphans import Orphans
 from mediad.adapters.durable.room import Promise, Rooms
 from mediad.adapters.roots import Root
 from mediad.errors import MediadError, NeedsOperator
-from mediad.model import Site
+from mediad.model import Digest, Site
+from mediad.ports import Put
 from mediad.testing import Power
 from tests.adapters.folders import Folders, at, mounted
 from tests.adapters.test_durable_arrival import Proof
@@ -73,6 +76,36 @@ def test_what_is_still_to_come_takes_the_place_of_what_was_said_before(root: Roo
     assert Promise(rooms, root).add(DISK, least=1) == 900_000
     with pytest.raises(NeedsOperator):
         arrival.be(DISK)
+
+
+def test_a_lot_is_promised_all_of_its_room_at_once_and_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Root] = []
+
+    def room_of(of: Root) -> tuple[int, int]:
+        asked.append(of)
+        return DISK, DISK
+
+    monkeypatch.setattr(room, "room_of", room_of)
+    roots, rooms, touch = Folders(tmp_path).roots(), Rooms(0), Power().touch
+    sizes = {"a.jpg": 100_000, "b.mov": 600_000, "c.jpg": 200_000}
+    members = [
+        Member(Put(at(Site.SPOOL, key), at(Site.LIBRARY, key), Digest("d"), 0, size))
+        for key, size in sizes.items()
+    ]
+    target = roots.open(Site.LIBRARY)
+    lot = Lot(roots.open(Site.SPOOL), target, members, touch, rooms, Orphans(touch))
+    for size in sizes.values():
+        lot._allot(size)
+        assert len(asked) == 1
+    assert left(rooms, target) == 100_000
+    lot._allot(40_000)  # one was larger than was known
+    assert left(rooms, target) == 60_000
+    lot._written(600_000)
+    assert left(rooms, target) == 660_000
+    lot.release()  # some of it was never written
+    assert left(rooms, target) == DISK
 
 
 class Meeting(Power):

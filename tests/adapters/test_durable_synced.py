@@ -280,3 +280,13 @@ async def test_a_part_of_a_file_that_is_there_goes(tmp_path: Path) -> None:
     part.write_bytes(b"half a pic")
     assert await files.copy([put]) == [None]
     assert not part.exists()
+
+
+async def test_of_many_that_move_each_folder_is_synced_once_and_the_disk_once(
+    tmp_path: Path,
+) -> None:
+    folders, power = Folders(tmp_path), Power()
+    places = [folders.drop(Site.SPOOL, f"{n}.jpg", b"%d" % n) for n in range(20)]
+    puts = [folders.put(p, Site.LIBRARY, p.key) for p in places]
+    assert await folders.files(power).move(puts) == [None] * 20
+    assert [what for what in power.seen if "sync" in what] == ["fsync folders"] * 2

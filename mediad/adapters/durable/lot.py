@@ -184,7 +184,6 @@ class Lot:
                 with self._trying(m):
                     self._sync_moved(m)
             self.settle(self.target)
-            self.settle(self.source)
         else:
             self.settle(self.target, whole=True)
         self._drop_sources([m for m in self.sound if m.is_there])
@@ -240,7 +239,7 @@ class Lot:
         """Stop with room to spare, before the file system has to say no."""
         with self._lock:
             if self._left is None:  # one question for all of them
-                known = sum(m.put.size or 0 for m in self.members)
+                known = sum(m.put.size for m in self.members)
                 self._left = self._promise.add(max(size, known), least=size)
             elif size > self._left:
                 self._left += self._promise.add(size - self._left, least=size - self._left)
