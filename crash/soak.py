@@ -36,6 +36,7 @@ SETTINGS: Final = {
 }  # fmt: skip
 WARM_S: Final = 60.0  # of a life that is left out when its growth is reckoned
 SAMPLE_S: Final = 2.0
+CURVE_S: Final = 120.0
 PATIENCE_S: Final = 300.0
 
 
@@ -222,7 +223,10 @@ def told(day: Day, minutes: float) -> str:
     if late and late[-1].at > 2 * WARM_S:  # less says nothing
         rss = slope_an_hour([(s.at, s.rss / 1e6) for s in late])
         files = slope_an_hour([(s.at, s.files) for s in late])
+        rows = range(0, len(late), max(1, round(CURVE_S / SAMPLE_S)))
+        curve = ", ".join(f"{late[n].rss / 1e6:.0f}" for n in rows)
         lines += [
+            f"memory every {CURVE_S / 60:g} minutes: {curve} MB",
             f"memory: {late[0].rss / 1e6:.0f} to {late[-1].rss / 1e6:.0f} MB, {rss:+.1f} MB an hour",
             f"open files: {late[0].files} to {late[-1].files}, most {max(s.files for s in late)}, {files:+.1f} an hour",
         ]

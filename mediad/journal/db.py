@@ -28,6 +28,8 @@ T = TypeVar("T")
 GROUP_ITEMS: Final = 1000
 QUEUED_CALLS: Final = 4096  # callers beyond these wait their turn before they queue
 BUSY_MS: Final = 5000
+# Of pages, for each connection. They stay until it is closed: a reader's come from the system's own cache as well.
+WRITER_KIB, READER_KIB = 16 << 10, 4 << 10
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -45,7 +47,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         "PRAGMA recursive_triggers = ON"
     )  # so that REPLACE deletes nothing behind a trigger's back
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute(f"PRAGMA cache_size = -{READER_KIB if read_only else WRITER_KIB}")
     return connection
 
 
