@@ -1,6 +1,6 @@
 """Guards nothing by itself: what can happen to a house, and what its photos are made of."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from hypothesis import strategies as st
 
@@ -40,6 +40,13 @@ SETTINGS: Final[tuple[tuple[str, str, tuple[object, ...]], ...]] = (
     ("phone", "send", ("original", "rendition")),
     ("phone", "allow_parallel", (True, False)),
     ("dedup", "keep_days", (0.0, 1.0)),
+)
+Change: TypeAlias = tuple[str, str, object, object]
+SAFER: Final[tuple[Change, ...]] = (  # from what lets more go to what lets less go
+    ("safety", "min_copies", 1, 2),
+    ("safety", "armed", True, False),
+    ("delete", "enabled", True, False),
+    ("clean", "enabled", True, False),
 )
 NTH: Final = st.integers(0, 40)
 FEW: Final = st.integers(0, 3)

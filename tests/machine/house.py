@@ -22,7 +22,7 @@ from mediad.journal.db import Readers
 from mediad.model import Digest, Inspection, Place, Site
 from mediad.policy import selftest
 from mediad.policy.problems import Problems
-from mediad.ports import Delta, Ports, Recipe
+from mediad.ports import Delta, Ports, Recipe, Sighting
 from mediad.service import Parts, Service
 from mediad.service.parts import Orders
 from mediad.stages.registry import STAGES
@@ -61,6 +61,14 @@ class WatchedFiles(MemoryFiles):
     """The folders. Whatever is removed from them by a warrant, the house asks first what else there is."""
 
     house: "House"
+
+    async def reread(
+        self, places: Sequence[Place], *, sha256: bool = False
+    ) -> Sequence[Sighting | MediadError | None]:
+        """A disk takes its time, in which a person may have changed their mind."""
+        answers = await super().reread(places, sha256=sha256)
+        await self.house.change_now()
+        return answers
 
     def _remove(self, place: Place, digest: Digest) -> MediadError | None:
         file = self.files.get(place)
@@ -129,6 +137,7 @@ class House:
         self.mine: set[bytes] = set()  # what people shot, and have not thrown away themselves
         self.spoilt: set[Place] = set()  # what people, or the disks, have done to copies
         self.wrongs: list[str] = []  # what was done that must never be
+        self.wanted: tuple[str, str, object] | None = None  # a change for when copies are next read
         self._woken_at = 0
 
     def _settings(self) -> Settings:
@@ -291,6 +300,12 @@ class House:
         await self.reconsider()
         self.engine.wake()
 
+    async def change_now(self) -> None:
+        """What somebody wants changed while copies are read, before one of them goes."""
+        wanted, self.wanted = self.wanted, None
+        if wanted is not None:
+            await self.configure(*wanted)
+
     async def reconsider(self) -> None:
         await self.journal.reconsider()
         if "delete" not in self.settings.off():
@@ -356,6 +371,8 @@ class House:
             ):
                 self.wrongs.append(f"{place} left the shared folder, and nobody else has it")
             return
+        if place.site is Site.SPOOL and not self.settings.clean.enabled:
+            self.wrongs.append(f"{place} goes though cleaning is off")
         copies = self.whole(content, Site.ARCHIVE, Site.LIBRARY, Site.PHONE)
         if copies < self.settings.safety.min_copies:
             self.wrongs.append(f"{place} goes with {copies} copies elsewhere")

@@ -38,8 +38,10 @@ from tests.machine.events import (
     JUMPS,
     NTH,
     ODD,
+    SAFER,
     SETTINGS,
     SPANS,
+    Change,
     movie,
     plain,
     still,
@@ -312,6 +314,19 @@ class Machine(RuleBasedStateMachine):
     def configure(self, which: int, nth: int) -> None:
         section, key, values = SETTINGS[which]
         self._do(self.house.configure(section, key, values[nth % len(values)]))
+
+    @rule(which=st.sampled_from(range(len(SAFER))), seconds=st.sampled_from(SPANS))
+    def change_their_mind_while_copies_are_read(self, which: int, seconds: float) -> None:
+        self._do(self._hesitate(SAFER[which], seconds))
+
+    async def _hesitate(self, change: Change, seconds: float) -> None:
+        """All was as lenient as can be; what is asked for meanwhile counts for what has not gone yet."""
+        for section, key, lenient, _ in SAFER:
+            await self.house.configure(section, key, lenient)
+        section, key, _, strict = change
+        self.house.wanted = (section, key, strict)
+        await self._pass(seconds)
+        self.house.wanted = None
 
     @rule(ok=st.booleans())
     def selftest(self, *, ok: bool) -> None:
