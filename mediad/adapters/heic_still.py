@@ -60,6 +60,7 @@ class Still:
     locations: Mapping[int, Location]
     properties: tuple[Box, ...]
     uses: Mapping[int, tuple[int, ...]]  # item → its properties, counted from 1
+    primary: int  # the item that is shown
     tiles: tuple[int, ...]
     configuration: int  # the property that all tiles share
 
@@ -103,8 +104,8 @@ def parse(data: bytes) -> Still:
     shared = _shared_configuration(properties, uses, tiles)
     _check_configuration(data, properties[shared - 1])
     return Still(
-        data, tops, metas[0], parts, kinds, references, locations, properties, uses, tiles, shared
-    )
+        data, tops, metas[0], parts, kinds, references, locations, properties, uses, primary, tiles, shared,
+    )  # fmt: skip
 
 
 def _parts(data: bytes, meta: Box) -> dict[bytes, Box]:

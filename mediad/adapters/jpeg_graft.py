@@ -142,6 +142,15 @@ def graft(original: bytes, coded: bytes) -> bytes:
     return bytes(result)
 
 
+def with_segment(data: bytes, plan: Layout, start: int, end: int, segment: bytes) -> bytes:
+    """The file with `segment` from `start` to `end` of its head, all else as it was; an MPF table is put right."""
+    multi = _multi(data, plan)
+    result = bytearray(data[:start] + segment + data[end:])
+    if multi is not None:
+        _put_multi(result, multi, plan.end, plan.end + len(result) - len(data))
+    return bytes(result)
+
+
 def _segments(data: bytes, at: int) -> Iterator[Segment]:
     """Marker segments one behind the other; a segment's `start` is its marker, fill bytes left out."""
     for _ in range(_MAX_SEGMENTS):
