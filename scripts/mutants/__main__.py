@@ -70,7 +70,7 @@ class Trials:
         self.count: Counter[str] = Counter()
         self.rows: list[tuple[Mutant, dict[str, Any]]] = []
 
-    def of(self, target: Target, wanted: Sequence[str]) -> None:
+    def of(self, target: Target, wanted: Sequence[str], by: Sequence[str]) -> None:
         sources = {file: (HOME / file).read_bytes() for file in target.files}
         mutants = [
             m
@@ -80,7 +80,8 @@ class Trials:
         ]
         if not mutants:
             return
-        known = self._workers[0].ask(do="measure", tests=target.tests, files=target.files)
+        tests = [t for t in target.tests if any(w in t for w in by)]
+        known = self._workers[0].ask(do="measure", tests=tests, files=target.files)
         if known.get("code") != 0:
             print(f"the unharmed copy fails: {known}", file=sys.stderr)
             raise SystemExit(2)
@@ -149,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trials = Trials(workers, told=not words.quiet)
     try:
         for target in targets:
-            trials.of(target, words.only or [""])
+            trials.of(target, words.only or [""], words.by or [""])
     finally:
         for worker in workers:
             worker.close()
@@ -217,6 +218,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", default="", help="only targets with this in their name")
     parser.add_argument(
         "--only", action="append", help="only mutants with this in their line; may be said again"
+    )
+    parser.add_argument(
+        "--by", action="append", help="only test files with this in their name; may be said again"
     )
     parser.add_argument("--list", action="store_true", help="what would be tried")
     parser.add_argument("--quiet", action="store_true", help="only the survivors")

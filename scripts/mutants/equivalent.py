@@ -113,6 +113,27 @@ EQUIVALENT: Final = (
         "always",
         "two names of one file hold the same bytes, and reading them tells so",
     ),
+    Equivalent(
+        _LOT,
+        "Lot._compare",
+        "True",
+        "other is_synced",
+        "it writes out once more what is synced already",
+    ),
+    Equivalent(
+        _LOT,
+        "Lot._turn_to_copy",
+        "m.seen is None or not stat.S_ISREG(m.seen.st_mode)",
+        "without `m.seen is None`",
+        "whatever could not be renamed or linked was looked at before; only the types do not know it",
+    ),
+    Equivalent(
+        _LOT,
+        "Lot._drop_sources",
+        "m.seen is None or reading.is_changed(m.seen, now)",
+        "without `m.seen is None`",
+        "whatever was copied or compared was looked at before; only the types do not know it",
+    ),
     Equivalent(*_BREAKER, "any((at < before for at in self._lost.values()))", "always", _SPARED),
     Equivalent(*_BREAKER, "at < before", "bound moved", _SPARED),
     Equivalent(

@@ -33,12 +33,15 @@ TARGETS: Final = (
     ),
     Target(
         "durable",
-        tuple(f"{_DURABLE}/{name}.py" for name in ("files", "lot", "parts", "arrival", "room", "prune", "trial")),
+        tuple(
+            f"{_DURABLE}/{name}.py"
+            for name in ("files", "lot", "parts", "arrival", "room", "prune", "trial", "orphans")
+        ),
         (
             "tests/adapters/test_durable.py", "tests/adapters/test_durable_arrival.py",
             "tests/adapters/test_durable_careful.py", "tests/adapters/test_durable_synced.py",
-            "tests/adapters/test_durable_room.py",
-            "tests/adapters/test_prune.py", "tests/conformance/test_files.py",
+            "tests/adapters/test_durable_room.py", "tests/adapters/test_durable_there.py",
+            "tests/adapters/test_prune.py", "tests/adapters/test_orphans.py", "tests/conformance/test_files.py",
         ),
     ),
     Target(

@@ -329,7 +329,7 @@ class Lot:
         m.is_apart = True
 
     def _sync_moved(self, m: Member) -> None:
-        if m.seen is not None and stat.S_ISREG(m.seen.st_mode) and not m.is_there:
+        if m.seen is not None and stat.S_ISREG(m.seen.st_mode):
             fd, _ = reading.open_regular(lambda flags: self.target.open(m.put.target.key, flags))
             try:
                 self._touch("fsync")

@@ -31,7 +31,7 @@ class Orphans:
         self._swept: set[tuple[Site, str]] = set()
 
     def sweep(self, site: Site, key: str, folder: int) -> None:
-        if site not in self._locks or (site, key) in self._swept:
+        if site not in self._locks:
             return
         with self._locks[site]:
             if (site, key) not in self._swept:
