@@ -1,0 +1,88 @@
+"""
+ports.Looker: photos looked at by one process with limits, one after the other.
+
+What does not lie on the disk of processing/ is fetched there first, in a thread that nobody waits for when it hangs:
+a worker must never get stuck in a mount that has gone.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from mediad.adapters.errnos import faults_of
+from mediad.adapters.workers import Limits, Workers
+from mediad.errors import Refused, Retryable
+from mediad.model import Media, Place, Site
+from mediad.ports.looks import Impression
+
+MOST_BYTES: Final = 256 << 20
+PATIENCE_S: Final = 60.0
+_RAM_BYTES: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+# The largest picture that is taken needs about 7 GiB of addresses where it cannot be decoded small.
+LIMITS: Final = Limits(
+    memory_bytes=max(1 << 30, min(8 << 30, _RAM_BYTES * 3 // 4)), cpu_s=60, wall_s=120.0
+)
+FOLDER: Final = ".mediad-looks"
+
+
+class WorkerLooker:
+    """`scratch`: a folder of ours alone, on the file system of processing/."""
+
+    def __init__(self, path_of: Callable[[Place], Path], scratch: Path) -> None:
+        self._path_of = path_of
+        self._scratch = scratch
+        self._workers = Workers("mediad.adapters.look_worker", 1, cwd=Path("/"))
+        self._threads = {site: anyio.CapacityLimiter(1) for site in Site}
+
+    async def look(self, place: Place, media: Media) -> Impression:
+        path = self._path_of(place)
+        if place.site is Site.SPOOL:
+            return await self._looked(path, media)
+        fetched = self._scratch / "picture"
+        try:
+            await self._fetched(path, fetched, place.site)
+            return await self._looked(fetched, media)
+        finally:
+            with suppress(OSError):
+                fetched.unlink(missing_ok=True)
+
+    async def rest(self) -> None:
+        await self._workers.aclose()
+
+    async def aclose(self) -> None:
+        await self._workers.aclose()
+
+    async def _looked(self, path: Path, media: Media) -> Impression:
+        job = {"source": str(path), "media": media.value}
+        said = await self._workers.ask(job, LIMITS)
+        return Impression(
+            said["low"], int(said["bits"], 16), bytes.fromhex(said["tint"]), said["is_flat"]
+        )
+
+    async def _fetched(self, path: Path, target: Path, site: Site) -> None:
+        with anyio.move_on_after(PATIENCE_S):
+            await anyio.to_thread.run_sync(
+                _fetch, path, target, site, limiter=self._threads[site], abandon_on_cancel=True
+            )
+            return
+        raise Retryable(
+            "the disk of a photo does not answer; it is looked at later", code="io.unreachable"
+        )
+
+
+def _fetch(path: Path, target: Path, site: Site) -> None:
+    with faults_of(site), path.open("rb") as source:
+        size = os.fstat(source.fileno()).st_size
+        if size > MOST_BYTES:
+            raise Refused(
+                f"a photo of {size} bytes is not fetched for a look", code="compress.too_large"
+            )
+        data = source.read(MOST_BYTES)
+    with faults_of(Site.SPOOL):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)

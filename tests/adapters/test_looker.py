@@ -1,0 +1,94 @@
+"""Guards how photos are looked at: by a process with limits, from wherever they lie, and never by touching them."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from mediad.adapters import looker
+from mediad.adapters.looker import FOLDER, WorkerLooker
+from mediad.errors import MediadError, Refused, Retryable
+from mediad.model import Media, Place, Site, SiteKey
+from mediad.policy.likeness import alike
+from tests.adapters.test_likeness import saved, scene
+
+PHOTO = Place(Site.SPOOL, SiteKey("0"))
+
+
+@asynccontextmanager
+async def a_looker(folder: Path) -> AsyncIterator[WorkerLooker]:
+    """Every site is this folder, and the places to fetch to are beside it."""
+    found = WorkerLooker(lambda place: folder / "site" / place.key, folder / FOLDER)
+    (folder / "site").mkdir()
+    try:
+        yield found
+    finally:
+        await found.aclose()
+
+
+@pytest.mark.parametrize("site", [Site.SPOOL, Site.LIBRARY, Site.ARCHIVE])
+async def test_a_photo_is_looked_at_where_it_lies_and_left_as_it_is(
+    tmp_path: Path, site: Site
+) -> None:
+    async with a_looker(tmp_path) as eyes:
+        path = saved(tmp_path / "site", scene(1), quality=90)
+        before = path.read_bytes(), path.stat().st_mtime_ns
+        seen = await eyes.look(Place(site, SiteKey(path.name)), Media.JPEG)
+        small = saved(tmp_path / "site", scene(1).resize((200, 150)), quality=70)
+        assert alike(seen, await eyes.look(Place(site, SiteKey(small.name)), Media.JPEG)) >= 90
+        assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+        assert not list((tmp_path / FOLDER).glob("*"))
+
+
+async def test_what_cannot_be_decoded_is_refused_and_the_next_is_looked_at(tmp_path: Path) -> None:
+    async with a_looker(tmp_path) as eyes:
+        (tmp_path / "site" / "bad").write_bytes(b"\xff\xd8\xff no more")
+        with pytest.raises(Refused):
+            await eyes.look(Place(Site.LIBRARY, SiteKey("bad")), Media.JPEG)
+        path = saved(tmp_path / "site", scene(1))
+        assert not (await eyes.look(Place(Site.SPOOL, SiteKey(path.name)), Media.JPEG)).is_flat
+
+
+@pytest.mark.parametrize("site", [Site.SPOOL, Site.ARCHIVE])
+async def test_what_has_gone_is_looked_at_later(tmp_path: Path, site: Site) -> None:
+    async with a_looker(tmp_path) as eyes:
+        with pytest.raises(MediadError) as fault:
+            await eyes.look(Place(site, SiteKey("gone")), Media.JPEG)
+        assert not isinstance(fault.value, Refused)
+
+
+async def test_what_is_very_large_is_not_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looker, "MOST_BYTES", 1000)
+    async with a_looker(tmp_path) as eyes:
+        path = saved(tmp_path / "site", scene(1))
+        with pytest.raises(Refused) as fault:
+            await eyes.look(Place(Site.ARCHIVE, SiteKey(path.name)), Media.JPEG)
+        assert fault.value.code == "compress.too_large"
+        assert not (tmp_path / FOLDER).exists()
+
+
+async def test_a_disk_that_hangs_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe that nobody writes to, which opens as a dead mount does: never."""
+    monkeypatch.setattr(looker, "PATIENCE_S", 0.05)
+    async with a_looker(tmp_path) as eyes:
+        pipe = tmp_path / "site" / "pipe"
+        os.mkfifo(pipe)
+        with pytest.raises(Retryable) as fault:
+            await eyes.look(Place(Site.ARCHIVE, SiteKey("pipe")), Media.JPEG)
+        assert fault.value.code == "io.unreachable"
+        pipe.open("wb").close()  # lets the thread go
+
+
+async def test_after_a_rest_it_looks_again(tmp_path: Path) -> None:
+    async with a_looker(tmp_path) as eyes:
+        path = saved(tmp_path / "site", scene(1))
+        place = Place(Site.SPOOL, SiteKey(path.name))
+        first = await eyes.look(place, Media.JPEG)
+        await eyes.rest()
+        assert await eyes.look(place, Media.JPEG) == first
