@@ -35,6 +35,8 @@ crash: setup-dev
 	$(PY) -m crash --jobs $(JOBS) --every $(EVERY)
 	$(PY) -m pytest -n $(JOBS) -m crash
 	$(PY) -m crash.mutants
+	./scripts/setup.sh power
+	$(PY) -m crash.uml
 	$(PY) -m scripts.mutants --jobs $(JOBS) --quiet
 
 # Every guard of what removes and places media, taken away in turn: a test has to notice.

@@ -169,6 +169,12 @@ class Outside:
             os.waitpid(self._pid, 0)
             self._pid = 0
 
+    def unbind(self) -> None:
+        """Nobody will come any more."""
+        self.close()
+        for door in self._doors:
+            door.close()
+
     def counts(self) -> dict[str, Any]:
         counted: dict[str, Any] = json.loads(self.report.read_text())
         return counted

@@ -67,7 +67,7 @@ class Rig:
         self._prepare()
 
     def close(self) -> None:
-        self.outside.close()
+        self.outside.unbind()
 
     def reset(self) -> None:
         copy_tree(self._template, self.root)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All the set-up a fresh Debian 12 machine needs: Debian's packages, a virtual environment, the locked dependencies.
 # Safe to repeat; quick when there is nothing to do. Called by make: `run` leaves the test tools out, `boxes` is what the
-# package is tried with.
+# package is tried with, `power` a machine that can lose its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 want="${1:-dev}"
@@ -28,6 +28,10 @@ if [ "$want" = boxes ]; then # to try the package in; without root there are non
   need lintian lintian
   need piuparts piuparts
 fi
+if [ "$want" = power ]; then # a machine whose power can be cut; without root there is none
+  [ "$(id -u)" -eq 0 ] || exit 0
+  need linux.uml user-mode-linux
+fi
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -41,7 +45,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-[ "$want" = boxes ] && exit 0
+case "$want" in boxes | power) exit 0 ;; esac
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: Python 3.11 or newer is needed" >&2; exit 1; }
 [ -x .venv/bin/python ] || python3 -m venv .venv
 
