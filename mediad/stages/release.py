@@ -65,7 +65,7 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
 def decide(asset: Asset, facts: Facts) -> Verdict:
     if not facts.there:
         return Done(_evidence(facts), State.RELEASED)
-    if facts.due is None or not facts.is_due:
+    if not facts.is_due:
         # No longer than a day: the rule may be another one by then.
         soon = facts.now + DAY_MS
         return Wait(soon if facts.due is None else min(facts.due, soon), facts.why)

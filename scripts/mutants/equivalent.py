@@ -22,6 +22,10 @@ _NO_LINK: Final = (
     "what a link leads to is another file, or the very file: is_changed tells by the inode"
 )
 
+_CLEAN: Final = "mediad/stages/clean.py"
+_RELEASE: Final = "mediad/stages/release.py"
+_ONE_EACH: Final = "whoever asks the files gets one answer to each question, in this order"
+
 EQUIVALENT: Final = (
     Equivalent(
         "mediad/policy/deletion.py",
@@ -134,6 +138,9 @@ EQUIVALENT: Final = (
         "without `m.seen is None`",
         "whatever was copied or compared was looked at before; only the types do not know it",
     ),
+    Equivalent(_CLEAN, "_facts", "True", "other strict", _ONE_EACH),
+    Equivalent(_CLEAN, "_verified", "True", "other strict", _ONE_EACH),
+    Equivalent(_RELEASE, "_verified", "True", "other strict", _ONE_EACH),
     Equivalent(*_BREAKER, "any((at < before for at in self._lost.values()))", "always", _SPARED),
     Equivalent(*_BREAKER, "at < before", "bound moved", _SPARED),
     Equivalent(
