@@ -261,6 +261,14 @@ class Placement:
     mtime_ns: int
     version: str = ""  # Syncthing's for exactly these bytes (ports.Entry.version); "": not indexed
     blocks: str = ""  # its blocksHash, recomputed here and equal; "" where Syncthing tells none
+    film: OriginalId | None = (
+        None  # it is a motion photo made of `original` and of this one: neither's own bytes
+    )
+
+    @property
+    def halves(self) -> tuple[OriginalId, ...]:
+        """The originals that are in the file."""
+        return (self.original,) if self.film is None else (self.original, self.film)
 
 
 @dataclass(frozen=True, slots=True)

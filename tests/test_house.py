@@ -74,6 +74,7 @@ def test_each_stage_file_is_a_row_of_the_law() -> None:
         "listing",
         "cases",
         "holding",
+        "joining",
         "returned",
     }
     assert files <= set(STAGE_ORDER)

@@ -22,12 +22,13 @@ import anyio.to_thread
 from blake3 import blake3
 
 from mediad.adapters.errnos import faults_of
+from mediad.adapters.joiner import Joiner
 from mediad.adapters.video import render_video
 from mediad.adapters.video_gates import Making, judge_video
 from mediad.adapters.workers import Children, Limits, Workers
 from mediad.errors import Refused
 from mediad.model import Digest, Place, Site
-from mediad.ports import Judgement, Recipe
+from mediad.ports import Halves, Judgement, Recipe
 
 REMEMBERED: Final = 4096
 _MAKINGS: Final = (
@@ -65,6 +66,7 @@ class WorkerEncoder:
         self._is_swept = False
         self._sweeping = threading.Lock()
         self._photos = Workers("mediad.adapters.photo_worker", photo_workers, cwd=Path("/"))
+        self._joiner = Joiner(self._photos, self._folder, path_of, place)
         self._videos = anyio.CapacityLimiter(video_workers)
         self._threads = anyio.CapacityLimiter(8)  # for moments: stat, mkdir, rmtree
         self._memory: OrderedDict[Place, tuple[Judgement, _Signature | None]] = OrderedDict()
@@ -123,6 +125,12 @@ class WorkerEncoder:
             judged = fresh if fresh and is_same else await self._judged(origin, path, recipe)
         self._remember(candidate, judged, seen)
         return judged
+
+    async def join(self, halves: Halves, candidate: Place) -> None:
+        await self._joiner.join(halves, candidate)
+
+    async def judge_joined(self, halves: Halves, candidate: Place) -> Judgement | None:
+        return await self._joiner.judge(halves, candidate)
 
     async def _film(self, origin: Path, target: Path, candidate: Place, recipe: Recipe) -> None:
         seen = await anyio.to_thread.run_sync(_signature, origin, limiter=self._threads)

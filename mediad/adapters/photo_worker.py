@@ -78,11 +78,8 @@ def send(stream: BinaryIO, message: Mapping[str, Any]) -> None:
 def _done(job: dict[str, Any]) -> dict[str, Any]:
     limits = Limits(**job["limits"])
     _limit(limits)
-    task = _Task(
-        job["recipe"], Path(job["source"]), Path(job["target"]), Path(job["folder"]), limits
-    )
     try:
-        return {"answer": _judged(task) if job["do"] == "judge" else _rendered(task)}
+        return {"answer": _joined(job) if "film" in job else _photo(job, limits)}
     except MediadError as fault:
         return _told(fault)
     except MemoryError:
@@ -97,6 +94,26 @@ class _Task(NamedTuple):
     target: Path  # the rendition
     folder: Path  # for scratch
     limits: Limits
+
+
+def _joined(job: Mapping[str, Any]) -> Mapping[str, object]:
+    """Two halves made one, or one that was made before; empty: that is something else."""
+    from mediad.adapters import motion  # noqa: PLC0415
+
+    halves = motion.Halves(
+        Path(job["source"]), job["source_digest"], Path(job["film"]), job["film_digest"]
+    )
+    target = Path(job["target"])
+    return (
+        motion.judge(halves, target) or {} if job["do"] == "judge" else motion.make(halves, target)
+    )
+
+
+def _photo(job: Mapping[str, Any], limits: Limits) -> Mapping[str, object]:
+    task = _Task(
+        job["recipe"], Path(job["source"]), Path(job["target"]), Path(job["folder"]), limits
+    )
+    return _judged(task) if job["do"] == "judge" else _rendered(task)
 
 
 def _rendered(task: _Task) -> Mapping[str, object]:

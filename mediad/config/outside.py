@@ -91,6 +91,11 @@ class Phone(Section):
         "What the phone gets; with the preset bridge a rendition where there is one.",
         default="original",
     )
+    live_pairs: Literal["both", "motion-photo"] = setting(
+        "How the halves of a Live Photo go: both files as they are, or one motion photo made of them, which Google"
+        " Photos shows moving. Archive and library keep the originals either way.",
+        default="both",
+    )
     release: Text = setting(
         'When files leave the shared folder again: "freed" when the phone has freed its space, "after 7 d" that'
         ' long after they were verified there, or "never".',

@@ -32,10 +32,11 @@ PERSON: Final = "person"
 
 PLACE: Final = (
     "INSERT INTO placement (original, batch, key, folded, digest, size, mtime_ns, version,"
-    " blocks, placed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folded) DO UPDATE"
+    " blocks, placed_at, film) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folded) DO UPDATE"
     " SET original = excluded.original, batch = max(batch, excluded.batch),"
     " key = excluded.key, digest = excluded.digest, size = excluded.size,"
     " mtime_ns = excluded.mtime_ns, version = excluded.version, blocks = excluded.blocks,"
+    " film = excluded.film,"
     " placed_at = CASE WHEN excluded.version = '' OR placed_at IS NULL"
     " OR excluded.batch > batch THEN excluded.placed_at ELSE placed_at END"
 )
@@ -134,7 +135,7 @@ def _placement(do: Do, placement: Placement, at: int) -> None:
         (
             placement.original, placement.batch, key, to_sql(folded(placement.key)),
             blob(placement.digest), placement.size, placement.mtime_ns, placement.version,
-            placement.blocks, at if placement.version else None,
+            placement.blocks, at if placement.version else None, placement.film,
         ),
     )  # fmt: skip
 

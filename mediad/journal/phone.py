@@ -32,7 +32,7 @@ from mediad.state import Lane, State
 Connection = sqlite3.Connection
 _RUNNING: Final = tuple(m.value for m in Mark if m.runs)
 _COLUMNS: Final = (
-    "p.original, p.batch, p.key, p.digest, p.size, p.mtime_ns, p.version, p.blocks, o.asset"
+    "p.original, p.batch, p.key, p.digest, p.size, p.mtime_ns, p.version, p.blocks, p.film, o.asset"
 )
 _NEWEST: Final = (
     "(SELECT id FROM placement WHERE original = o.id ORDER BY batch DESC, id DESC LIMIT 1)"
@@ -97,8 +97,8 @@ def batch(db: Connection, number: BatchId) -> BatchRow | None:
 
 
 def _batch(db: Connection, number: int, made_at: int) -> BatchRow:
-    rows = sorted(db.execute(PLACED_IN, (number,)).fetchall(), key=lambda r: (r[8], r[0]))
-    assets = sorted({r[8] for r in rows})
+    rows = sorted(db.execute(PLACED_IN, (number,)).fetchall(), key=lambda r: (r[9], r[0]))
+    assets = sorted({r[9] for r in rows})
     # Of two rows of an asset the later counts: the phone's, or the intake's alone while a late half joins.
     stands = {r[0]: r[1:] for r in db.execute(STANDS, (_json(assets),))}
     seen = _by_original(db.execute(WITNESSED, (number, _json({r[0] for r in rows}))))
@@ -107,7 +107,7 @@ def _batch(db: Connection, number: int, made_at: int) -> BatchRow:
         made_at,
         tuple(
             _member(asset, list(files), stands[asset], seen)
-            for asset, files in groupby(rows, key=lambda r: r[8])
+            for asset, files in groupby(rows, key=lambda r: r[9])
         ),
     )
 
@@ -121,8 +121,8 @@ def _member(
     state, mark, why, code, remedy = stands
     return BatchMember(
         asset=asset,
-        name=from_sql(files[0][9]),
-        placements=tuple(placement_from(r[:8]) for r in files),
+        name=from_sql(files[0][10]),
+        placements=tuple(placement_from(r[:9]) for r in files),
         state=State(state),
         mark=Mark(mark),
         why=why,
@@ -209,7 +209,7 @@ def awaited(db: Connection, states: Collection[State], after: AssetId, limit: in
     }
     page = heapq.nsmallest(limit, found)
     rows = db.execute(PLACED_OF, (json.dumps(page),)).fetchall()
-    return _placed(db, sorted(rows, key=lambda r: (r[8], r[0])))
+    return _placed(db, sorted(rows, key=lambda r: (r[9], r[0])))
 
 
 def arriving(db: Connection) -> int:
@@ -220,7 +220,7 @@ def arriving(db: Connection) -> int:
 def _placed(db: Connection, rows: Sequence[Sequence[Any]]) -> list[Placed]:
     seen = _by_original(db.execute(WITNESSES, (_json({r[0] for r in rows}),)))
     return [
-        Placed(AssetId(r[8]), placement_from(r[:8]), frozenset(w.rung for w in seen.get(r[0], ())))
+        Placed(AssetId(r[9]), placement_from(r[:9]), frozenset(w.rung for w in seen.get(r[0], ())))
         for r in rows
     ]
 

@@ -369,10 +369,10 @@ _RUNGS: Final = {r.value: r for r in Rung}
 
 
 def placement_from(row: Sequence[Any]) -> Placement:
-    original, batch, key, seen, size, mtime_ns, version, blocks = row
+    original, batch, key, seen, size, mtime_ns, version, blocks, film = row
     return Placement(
         OriginalId(original), BatchId(batch), SiteKey(from_sql(key)), Digest(seen.hex()), size,
-        mtime_ns, version, blocks,
+        mtime_ns, version, blocks, film,
     )  # fmt: skip
 
 

@@ -87,6 +87,8 @@ def _placement(placement: Placement) -> dict[str, object]:
         said["version"] = placement.version
     if placement.blocks:
         said["blocks"] = placement.blocks
+    if placement.film is not None:
+        said["film"] = placement.film
     return said
 
 

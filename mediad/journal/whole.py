@@ -45,7 +45,7 @@ _ASSETS: Final = (
     " FROM asset WHERE id IN (SELECT value FROM json_each(?))"
 )
 PLACEMENTS: Final = (  # the newest of an original comes last
-    "SELECT original, batch, key, digest, size, mtime_ns, version, blocks FROM placement"
+    "SELECT original, batch, key, digest, size, mtime_ns, version, blocks, film FROM placement"
     " WHERE original IN (SELECT value FROM json_each(?)) ORDER BY original, batch, id"
 )
 # Of the files as they are placed now, and what Google is known to have whatever became of them since.

@@ -87,13 +87,13 @@ def warrant_for_duplicate(
     fresh: Sequence[Copy],
     min_copies: int,
     required: Collection[Site] = (),
-    made_from: Mapping[Digest, Digest] = MappingProxyType({}),
+    made_from: Mapping[Digest, Collection[Digest]] = MappingProxyType({}),
 ) -> Warrant:
     """
     Leave to remove a set-aside duplicate: the keeper's own copies hold the same bytes now.
 
-    `made_from`: renditions of the keeper's, by their digests, each with the digest of the original that it was made
-    from. Of such a one that original must be held.
+    `made_from`: renditions of the keeper's, by their digests, each with the digests of the originals that it was made
+    from: of a motion photo two. Of such a one those originals must be held, each of them.
     """
     places = tuple((c.place, c.digest) for c in asset.copies if c.place.site is Site.DUPLICATES)
     return _warrant(asset, places, fresh, min_copies, required, made_from)
@@ -105,16 +105,21 @@ def warrant_for_shared(
     """
     Leave to remove what lies in the folder that is shared with the phone.
 
-    The bytes as taken are what must be kept elsewhere, a rendition there being none of them.
+    The bytes as taken are what must be kept elsewhere, a rendition there being none of them; of a motion photo those
+    of both halves.
     """
     taken = {o.id: o.digest for o in asset.originals}
     usable = tuple(c for c in fresh if c.place.site in KEPT and c.digest == taken.get(c.original))
     places, missing = [], []
     for placement in asset.placements:
-        place, original = Place(Site.PHONE, placement.key), taken.get(placement.original)
+        place = Place(Site.PHONE, placement.key)
         places.append((place, placement.digest))
-        if original is None or (lack := _missing(place, original, usable, 1, required)):
-            missing.append(lack if original else f"nothing is known of the bytes of {place.key}")
+        for half in placement.halves:
+            original = taken.get(half)
+            if original is None or (lack := _missing(place, original, usable, 1, required)):
+                missing.append(
+                    lack if original else f"nothing is known of the bytes of {place.key}"
+                )
     return _signed(asset, tuple(places), missing, usable)
 
 
@@ -124,10 +129,10 @@ def _warrant(
     fresh: Sequence[Copy],
     min_copies: int,
     required: Collection[Site],
-    made_from: Mapping[Digest, Digest] = MappingProxyType({}),
+    made_from: Mapping[Digest, Collection[Digest]] = MappingProxyType({}),
 ) -> Warrant:
     usable = tuple(c for c in fresh if _counts(c))
-    wanted = [(place, made_from.get(digest, digest)) for place, digest in places]
+    wanted = [(place, d) for place, digest in places for d in made_from.get(digest, (digest,))]
     missing = [
         m
         for place, digest in wanted

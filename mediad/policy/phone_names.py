@@ -7,7 +7,7 @@ upper from lower case, so neither does `folded`: two names that fold alike are o
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from mediad.model import Asset, OriginalId, Role, SiteKey
@@ -20,6 +20,9 @@ _HIDDEN: Final = re.compile(
     r"(?P<stem>.*)\.(?P<tail>tmp|temp|part|partial|download|crdownload|nomedia)",
     re.IGNORECASE | re.DOTALL,
 )
+_MOVING: Final = ".MP"
+_MOVING_EXTENSIONS: Final = frozenset({"JPG", "jpg", "JPEG", "jpeg", "HEIC", "heic"})
+_PLAIN: Final = {".heic": ".heic", ".heif": ".heic", ".hif": ".heic"}  # any other is a JPEG's
 
 
 def folded(key: str) -> str:
@@ -37,23 +40,42 @@ def phone_name(name: str) -> str:
 
 
 def choices(
-    asset: Asset, members: Sequence[Member], kept: Mapping[OriginalId, SiteKey]
+    asset: Asset,
+    members: Sequence[Member],
+    kept: Mapping[OriginalId, SiteKey],
+    moving: Collection[OriginalId] = (),
 ) -> list[tuple[SiteKey, ...]]:
     """
     The keys of an asset's files, best first; each choice has one key a member, in their order, all of one stem.
 
-    `kept`: the members that already have a name on the phone stay under it, and the others come to them.
+    `kept`: the members that already have a name on the phone stay under it, and the others come to them. `moving`:
+    those that are motion photos, whose names say so.
     """
     wished = [Member(m.original, phone_name(m.name)) for m in members]
     found = list(candidates(asset, wished, "{name}"))
     if first := next((kept[m.original.id] for m in members if m.original.id in kept), None):
-        stem = split(first)[0]
+        stem = split(first)[0].removesuffix(_MOVING)
         found.insert(0, tuple(SiteKey(_with_stem(m, stem)) for m in wished))
     mine = [
-        tuple(kept.get(m.original.id, key) for m, key in zip(members, keys, strict=True))
+        tuple(
+            kept.get(m.original.id) or (_moving(key) if m.original.id in moving else key)
+            for m, key in zip(members, keys, strict=True)
+        )
         for keys in found
     ]
     return [keys for keys in mine if len({folded(k) for k in keys}) == len(keys)]
+
+
+def _moving(key: SiteKey) -> SiteKey:
+    """As Google's format has it: a reader may take a file of another name for a still."""
+    stem, extension = split(key)
+    right = (
+        extension
+        if extension[1:] in _MOVING_EXTENSIONS
+        else _PLAIN.get(extension.casefold(), ".jpg")
+    )
+    room = NAME_BYTES - len((_MOVING + right).encode())
+    return SiteKey(stem.encode()[:room].decode(errors="ignore") + _MOVING + right)
 
 
 def _with_stem(member: Member, stem: str) -> str:

@@ -64,6 +64,7 @@ __all__ = [
     "Files",
     "Found",
     "Guard",
+    "Halves",
     "Heard",
     "Indexed",
     "Inspector",
@@ -294,6 +295,17 @@ class Judgement:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """A Live Photo's still and film, each with what its bytes must be."""
+
+    still: Place
+    still_digest: Digest
+    film: Place
+    film_digest: Digest
+    size: int = 0  # of both
+
+
 class Encoder(Protocol):
     """Makes renditions in worker processes with limits. Never opens an original for writing."""
 
@@ -312,6 +324,22 @@ class Encoder(Protocol):
 
         While the process lives it remembers: what `render` refused is answered with that code in `failed`, and a
         judged candidate that is no longer there with the old judgement, both with `is_gone`.
+        """
+        ...
+
+    async def join(self, halves: Halves, candidate: Place) -> None:
+        """
+        Make one motion photo of both, whole and durable, or raise; the same halves give the same bytes.
+
+        Refused(motion.*, compress.*) when these two are better sent as two files.
+        """
+        ...
+
+    async def judge_joined(self, halves: Halves, candidate: Place) -> Judgement | None:
+        """
+        None: there is none, or not of these halves. Else it was read: still, film, and what finds the film in it.
+
+        What `join` refused is answered with that code in `failed`, and `is_gone`, while the process lives.
         """
         ...
 

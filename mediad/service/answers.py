@@ -125,6 +125,7 @@ class WitnessDoc(TypedDict):
 
 class PlacementDoc(TypedDict):
     original: int
+    film: int | None  # the other half, where the file is one motion photo made of both
     name: str
     batch: int
     key: str

@@ -9,6 +9,7 @@ from typing import Final
 
 from mediad.config import Settings
 from mediad.model import Asset, OriginalId, Place, Rung, Site, Witness
+from mediad.policy.sending import placement_of
 from mediad.service.answers import PhoneDoc, PlacementDoc, WitnessDoc
 from mediad.service.words import iso, path_of
 
@@ -62,6 +63,7 @@ def _placements(asset: Asset, settings: Settings) -> Iterator[PlacementDoc]:
         rung = highest(asset.witnesses, placement.original)
         yield {
             "original": placement.original,
+            "film": placement.film,
             "name": names.get(placement.original, placement.key),
             "batch": placement.batch,
             "key": placement.key,
@@ -117,6 +119,15 @@ def _latest(asset: Asset, rung: Rung) -> Mapping[OriginalId, Witness]:
     return {w.original: w for w in ordered}
 
 
+def _joined(asset: Asset) -> Iterator[str]:
+    """A motion photo is a file of its own: whatever is known of it says nothing of its halves' own bytes."""
+    names = {o.id: o.name for o in asset.originals}
+    for placement in dict.fromkeys(placement_of(asset, o.id) for o in asset.originals):
+        if placement is not None and placement.film is not None:
+            halves = " and ".join(names.get(half, "?") for half in placement.halves)
+            yield f"{placement.key} is one motion photo made of {halves}: neither original went as it is"
+
+
 _SAID: Final = {
     Rung.INDEXED: "Syncthing on this machine lists exactly these bytes, seen {at}",
     Rung.PHONE_HAS: "the phone {has} these bytes, seen {at} ({how})",
@@ -131,6 +142,7 @@ def sentences(asset: Asset) -> Iterator[str]:
     files = _files(asset)
     if not files:
         return
+    yield from _joined(asset)
     is_over = any(w.rung in {Rung.PHONE_FREED, Rung.PHONE_CHANGED} for w in asset.witnesses)
     for rung, text in _SAID.items():
         seen = _latest(asset, rung)

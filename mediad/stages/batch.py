@@ -3,7 +3,8 @@ Batch: which assets go to the phone together, and the name that each file will h
 
 A name is given once and for ever, so it must be free in the journal, on the disk, and in Syncthing's index, which
 remembers names long after their files are gone. The very bytes that lie there already, from before a journal was lost,
-keep their name. While a batch is open the next one is not made.
+keep their name. While a batch is open the next one is not made. Motion photos of its batch are made before that is
+written down, as nobody knows their bytes before (joining.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,10 +26,11 @@ from mediad.model import (
 from mediad.policy.batching import Around, Plan, Queued, Rule, plan
 from mediad.policy.phone import HOUR_MS, stuck_before
 from mediad.policy.phone_names import choices, folded
-from mediad.policy.sending import Sent, placement_of, sent, sources
+from mediad.policy.sending import Sent, placement_of, sources
 from mediad.ports import Ports
 from mediad.stages import lots
-from mediad.stages.verdict import Done, Leave, Refuse, Stage, Verdict, Wait
+from mediad.stages.joining import Joining, Plain, join, planned_with
+from mediad.stages.verdict import Act, Done, Leave, Refuse, Stage, Verdict, Wait
 from mediad.state import State
 
 LOT_FILES: Final = 512
@@ -41,6 +43,8 @@ class Facts:
     until: int = 0  # its batch waits for more until then; 0: it waits for nothing
     placements: tuple[Placement, ...] = ()  # none: every name it may have is somebody else's
     place_in: tuple[int, int] = (0, 0)  # assets before it in its batch, and in all of it
+    joining: Joining | None = None  # what its batch wants for
+    plain: Plain | None = None  # why its halves are not joined, though they should be
 
 
 async def door(io: Ports) -> Wait | None:
@@ -64,18 +68,26 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
     now = io.clock.now()
     if shut := await door(io):
         return [Facts(now, turn=shut.why)] * len(assets)
-    files = [sent(a, renditions=io.settings.phone_gets_renditions) for a in assets]
-    planned = await _plan(assets, files, io)
+    to_go = await planned_with(assets, _plan, io)
+    if to_go.wants:
+        return [_before(a, to_go.plan, to_go.wants, now) for a in assets]
+    planned, files = to_go.plan, to_go.files
     batch = await io.ledger.next_batch()
     chosen = [n for n, a in enumerate(assets) if planned.nth(a.id) is not None]
     named = await _named([assets[n] for n in chosen], [files[n] for n in chosen], io)
     found = dict(zip(chosen, named, strict=True))
-    return [_facts(asset, planned, batch, found.get(n), now) for n, asset in enumerate(assets)]
+    facts = [_facts(asset, planned, batch, found.get(n), now) for n, asset in enumerate(assets)]
+    return [
+        f if isinstance(f, MediadError) else replace(f, plain=to_go.plain.get(a.id))
+        for a, f in zip(assets, facts, strict=True)
+    ]
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
     if facts.turn:
         return Wait(facts.until, facts.turn) if facts.until else Leave(facts.turn)
+    if facts.joining:
+        return Act(facts.joining.what)
     if not facts.placements:
         return Refuse(
             "phone.names_taken",
@@ -88,7 +100,8 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
         Evidence(
             "batch",
             facts.now,
-            note=f"batch {number}: {nth} of {of}",
+            note=f"batch {number}: {nth} of {of}" + (f"; {facts.plain.why}" if facts.plain else ""),
+            code=facts.plain.code if facts.plain else "",
             placements=facts.placements,
             figures={
                 "batch": number,
@@ -101,12 +114,12 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
 
 
 async def act(
-    assets: Sequence[Asset],
-    facts: Sequence[Facts],  # noqa: ARG001 - nothing to do
-    io: Ports,  # noqa: ARG001 - likewise
+    assets: Sequence[Asset],  # noqa: ARG001 - the facts say it all
+    facts: Sequence[Facts],
+    io: Ports,
 ) -> Sequence[MediadError | None]:
-    """A batch is made by being written down."""
-    return [None] * len(assets)
+    """A batch is made by being written down; only its motion photos are made."""
+    return [await join(f.joining, io) for f in facts]
 
 
 # -- who ----------------------------------------------------------------------------------------
@@ -127,6 +140,15 @@ async def _plan(assets: Sequence[Asset], files: Sequence[Sequence[Sent]], io: Po
     ]
     arriving = await io.ledger.arriving()
     return plan(queue, rule, Around(io.clock.now(), arriving, is_cut=len(assets) >= LOT_FILES))
+
+
+def _before(asset: Asset, planned: Plan, wants: Mapping[AssetId, Joining], now: int) -> Facts:
+    """While motion photos are wanted, their whole batch is worked on: it is still one batch afterwards."""
+    if asset.id in planned.waiting:
+        return Facts(now, turn=planned.why, until=planned.until)
+    if joining := wants.get(asset.id):
+        return Facts(now, joining=joining)
+    return Facts(now, turn="motion photos are being made for the batch before it")
 
 
 def _since(asset: Asset) -> int:
@@ -166,7 +188,7 @@ async def _named(
     """Each asset's placements, of a batch not yet numbered; empty where all its names are taken."""
     kept = [_kept(a, sending) for a, sending in zip(assets, files, strict=True)]
     wishes = [
-        choices(a, [s.member for s in sending], own)
+        choices(a, [s.member for s in sending], own, {s.original.id for s in sending if s.film})
         for a, sending, own in zip(assets, files, kept, strict=True)
     ]
     found = await _free(wishes, files, [frozenset(k.values()) for k in kept], io)
@@ -282,6 +304,7 @@ def _placements(
             s.digest,
             s.size,
             seen.mtime_ns if seen else s.original.mtime_ns,
+            film=s.film.id if s.film else None,
         )
         for s, key, seen in zip(sending, keys, times, strict=True)
     )

@@ -6,7 +6,7 @@ few, nothing is wrong and nothing goes: it waits and says why. Where a copy that
 person is told.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -19,7 +19,6 @@ from mediad.model import (
     OriginalId,
     Place,
     Placement,
-    Rendition,
     Site,
 )
 from mediad.policy.deletion import (
@@ -52,7 +51,9 @@ class Facts:
         Copy, ...
     ] = ()  # those of them that were read back just now, or are announced by the phone
     sent: tuple[Placement, ...] = ()  # what of them went to the phone
-    made_from: Mapping[Digest, Digest] = field(default_factory=dict)  # the keeper's renditions
+    made_from: Mapping[Digest, Collection[Digest]] = field(
+        default_factory=dict
+    )  # the keeper's renditions
 
 
 async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadError]:
@@ -139,14 +140,15 @@ def _facts(asset: Asset, sights: lots.Seen, holder: Asset | None, io: Ports) -> 
     )
 
 
-def _made_from(holder: Asset) -> dict[Digest, Digest]:
+def _made_from(holder: Asset) -> dict[Digest, Collection[Digest]]:
     """What mediad made from its originals, for the library or for the phone; never what came itself."""
     taken = {o.id: o.digest for o in holder.originals if o.digest}
-    made: list[Rendition | Placement] = [*holder.renditions, *holder.placements]
+    made = {r.digest: {r.original} for r in holder.renditions}
+    made |= {p.digest: set(p.halves) for p in holder.placements}
     return {
-        m.digest: taken[m.original]
-        for m in made
-        if m.original in taken and m.digest not in taken.values()
+        digest: {taken[o] for o in of if o in taken}
+        for digest, of in made.items()
+        if of <= taken.keys() and digest not in taken.values()
     }
 
 

@@ -150,7 +150,7 @@ def _held(
     for k, copies in zip(kept, fresh, strict=True):
         told = tuple(next(answers) or "" for c in copies if c.place.site is Site.ARCHIVE)
         seen = tuple(replace(c, verified_at=now) for c in (*copies, *_announced(k, phone)))
-        is_there = any(o.id in phone for _, o in k.originals)
+        is_there = any(p.original in phone for _, p in k.sent)
         holders = tuple(dict.fromkeys(a.id for a, _ in k.originals))
         held.append(Held(k.file, k.digest, k.copies, seen, told, is_there, holders))
     return held

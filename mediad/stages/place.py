@@ -3,7 +3,7 @@ Place: the files of a batch lie in the shared folder under their names, and Sync
 
 Whole or not at all, by a verified copy, or by a second name where the archive has its own; then Syncthing is told of
 just these names. What it lists is bound to what was read back: from then on its version of a file stands for these
-bytes and no others.
+bytes and no others. A motion photo that was made for this is then thrown away: it can be made again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from mediad.errors import MediadError
-from mediad.model import Asset, Digest, Evidence, Place, Rung, Witness
-from mediad.policy.sending import placements, sources
+from mediad.model import Asset, Digest, Evidence, Place, Placement, Rung, Witness
+from mediad.policy.sending import joined_at, placements, sources
 from mediad.ports import Ports, Put
 from mediad.stages import lots
 from mediad.stages.listing import Files, bound, files_of, have_scanned, listed, places_of
@@ -25,6 +25,7 @@ from mediad.state import State
 class Facts:
     files: Files
     now: int
+    spare: tuple[Place, ...] = ()  # motion photos that were made for this, and are still there
 
 
 class At(NamedTuple):
@@ -42,8 +43,13 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
     # What is not whole yet is no question for Syncthing.
     whole = lots.each(lambda fs: fs if all(f.there for f in fs) else (), files)
     known = await bound(await listed(whole, io), io)
+    made = lots.each(lambda p: _made(*p), lots.pair(list(assets), wanted))
+    spare = lots.pair(made, await lots.sight(io.files, made))
     now = io.clock.now()
-    return lots.each(lambda p: Facts(p[1] or p[0], now), lots.pair(files, known))
+    return lots.each(
+        lambda p: Facts(p[0][1] or p[0][0], now, _there(*p[1])),
+        lots.pair(lots.pair(files, known), spare),
+    )
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
@@ -69,7 +75,7 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
         )
     if absent:
         return Act(f"place {asset.name} in pixel_sync as {facts.files[0].placement.key}")
-    if not all(f.entry for f in facts.files):
+    if not all(f.entry for f in facts.files) or facts.spare:
         return Act(f"have Syncthing look at {facts.files[0].placement.key}")
     return Done(_evidence(facts), State.PLACED)
 
@@ -90,6 +96,7 @@ async def act(
     # What has only just come is told of, and seen to be listed by the look that follows.
     if fresh := [f.placement.key for files in well for f in files if f.there is None]:
         await io.phone.scan(fresh)
+    await io.files.discard(_spare(facts, errors))
     missed = [tuple(f for f in files if f.there and f.entry is None) for files in well]
     answers = await have_scanned(missed, io)
     return [lots.look_again(e or a) for e, a in zip(errors, answers, strict=True)]
@@ -132,7 +139,22 @@ async def _first_good(
     return found
 
 
+def _made(asset: Asset, wanted: Sequence[Placement]) -> list[Place]:
+    """Where what was made for these placements lies until they are filled."""
+    of = {p.original for p in wanted if p.film is not None}
+    return [joined_at(o) for o in asset.originals if o.id in of]
+
+
+def _there(made: Sequence[Place], seen: lots.Seen) -> tuple[Place, ...]:
+    return tuple(p for p, s in zip(made, seen, strict=True) if s is not None)
+
+
 # -- what it means ------------------------------------------------------------------------------
+
+
+def _spare(facts: Sequence[Facts], errors: Sequence[MediadError | None]) -> list[Place]:
+    """What was just copied whole into the shared folder, or lies there from before a crash."""
+    return [p for f, e in zip(facts, errors, strict=True) if e is None for p in f.spare]
 
 
 def _puts(facts: Facts) -> list[Put]:

@@ -1,8 +1,9 @@
 """Guards what the journal knows of the way over the phone: batches, names given for ever, placements, witnesses."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -38,10 +39,11 @@ START = AssetId(0)
 RUNS = ("ready", "waiting", "retry")
 
 
-def placement(original: OriginalId, key: str, batch: int = 1, **known: str) -> Placement:
-    return Placement(
-        original, BatchId(batch), SiteKey(key), digest_of(f"{original}"), 100, 5, **known
-    )
+def placement(
+    original: OriginalId, key: str, batch: int = 1, film: OriginalId | None = None
+) -> Placement:
+    seen = digest_of(f"{original}")
+    return Placement(original, BatchId(batch), SiteKey(key), seen, 100, 5, film=film)
 
 
 def listed_at(version: str, *placements: Placement) -> Evidence:
@@ -188,6 +190,27 @@ async def test_of_two_that_want_one_name_in_one_group_the_first_gets_it(journal:
     row = await journal.batch(BatchId(1))
     assert row is not None
     assert [m.asset for m in row.members] == [lot[0][0], lot[2][0]]
+
+
+async def test_one_file_of_two_originals_is_known_as_such_wherever_it_is_asked_for(
+    journal: Journal,
+) -> None:
+    asset, original = await due(journal, "IMG_1.HEIC")
+    _, other = await due(journal, "IMG_1.MOV")
+    both = placement(original, "IMG_1.MP.HEIC", film=other)
+    seen = Evidence("batch", 5, placements=(both,))
+    await moved(journal, asset, S.PHONE_DUE, S.BATCHED, seen)
+    assert (await whole_asset(journal, asset)).placements == (both,)
+    listed = listed_at("A:1", both)
+    await moved(journal, asset, S.BATCHED, S.PLACED, listed)
+    [now] = listed.placements
+    assert now.halves == (original, other)
+    [member] = (await journal.batches(None, 9))[0].members
+    assert member.placements == (now,)
+    assert [p.placement for p in (await journal.placed_under([now.key])).values()] == [now]
+    assert [p.placement for p in await journal.awaited([S.PLACED], START, 9)] == [now]
+    told = cast("Mapping[str, Any]", (await journal.history(asset))[-1].evidence)
+    assert [p["film"] for p in told["placements"]] == [other]
 
 
 async def test_a_name_never_stands_for_other_bytes(journal: Journal) -> None:
@@ -441,7 +464,7 @@ async def test_what_is_in_intake_is_on_its_way(journal: Journal) -> None:
 
 
 TWIN = """INSERT OR REPLACE INTO placement
-SELECT 9, original, batch, key, folded, digest, size, mtime_ns, version, blocks, placed_at FROM placement"""
+SELECT 9, original, batch, key, folded, digest, size, mtime_ns, version, blocks, placed_at, film FROM placement"""
 
 
 @pytest.mark.parametrize(
@@ -458,6 +481,7 @@ SELECT 9, original, batch, key, folded, digest, size, mtime_ns, version, blocks,
         "UPDATE placement SET id = 9",
         "UPDATE placement SET version = ''",
         "UPDATE placement SET batch = 9",
+        "UPDATE placement SET film = 1",
         TWIN,
         "INSERT OR REPLACE INTO witness SELECT * FROM witness",
         "INSERT OR REPLACE INTO batch SELECT * FROM batch",

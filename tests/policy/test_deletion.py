@@ -129,7 +129,7 @@ def test_a_rendition_that_came_back_goes_on_the_proof_of_what_it_was_made_from()
         AssetId(5), "small.JPG", Kind.PHOTO, "folder", 1, (original(9, SMALL),),
         copies=(aside,), keeper=AssetId(1),
     )  # fmt: skip
-    made_from = {SMALL: STILL}
+    made_from = {SMALL: {STILL}}
     warrant = warrant_for_duplicate(back, ALL[:1], 1, {Site.ARCHIVE}, made_from)
     assert (warrant.places, warrant.evidence) == (((aside.place, SMALL),), ALL[:1])
     same = copy(Site.LIBRARY, SMALL, 2)  # the rendition itself, in the library, is no proof of it
@@ -137,7 +137,7 @@ def test_a_rendition_that_came_back_goes_on_the_proof_of_what_it_was_made_from()
         ([same], made_from),
         ([ALL[1]], made_from),
         (ALL, {}),
-        (ALL, {STILL: SMALL}),
+        (ALL, {STILL: {SMALL}}),
     ):
         with pytest.raises(Refused):
             warrant_for_duplicate(back, fresh, 1, (), known)
@@ -158,6 +158,32 @@ def test_of_a_duplicate_only_what_was_set_aside_goes() -> None:
 def test_a_rendition_is_no_evidence_for_what_leaves_the_shared_folder() -> None:
     small = copy(Site.LIBRARY, SMALL, 2)
     assert warrant_for_shared(SENT, [*ALL, small]).evidence == ALL
+
+
+def test_a_motion_photo_leaves_the_shared_folder_only_when_both_halves_are_kept() -> None:
+    key, both = SiteKey("a.MP.HEIC"), Digest("e" * 64)
+    joined = Placement(OriginalId(1), BatchId(1), key, both, 9, 1, film=OriginalId(2))
+    sent = replace(PAIR, placements=(joined,))
+    kept = (copy(Site.ARCHIVE, STILL), copy(Site.ARCHIVE, MOVIE, 2))
+    assert warrant_for_shared(sent, kept).places == ((Place(Site.PHONE, key), both),)
+    for less in kept:
+        with pytest.raises(Refused, match="Nothing was removed"):
+            warrant_for_shared(sent, (less,))
+
+
+def test_a_motion_photo_that_came_back_goes_only_when_both_halves_are_kept() -> None:
+    aside = copy(Site.DUPLICATES, SMALL, 9)
+    back = Asset(
+        AssetId(5), "a.MP.HEIC", Kind.PHOTO, "folder", 1, (original(9, SMALL),),
+        copies=(aside,), keeper=AssetId(1),
+    )  # fmt: skip
+    made_from = {SMALL: {STILL, MOVIE}}
+    kept = (copy(Site.ARCHIVE, STILL), copy(Site.ARCHIVE, MOVIE, 2))
+    warrant = warrant_for_duplicate(back, kept, 1, {Site.ARCHIVE}, made_from)
+    assert set(warrant.places) == {(aside.place, SMALL)}
+    for less in kept:
+        with pytest.raises(Refused, match="Nothing was removed"):
+            warrant_for_duplicate(back, (less,), 1, {Site.ARCHIVE}, made_from)
 
 
 def test_the_phones_copy_counts_by_the_phones_word_and_not_by_the_folder_that_is_shared() -> None:

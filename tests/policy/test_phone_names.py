@@ -109,3 +109,39 @@ def test_a_very_long_name_leaves_room_for_the_extension() -> None:
     for keys in choices(whole, members, {OriginalId(1): SiteKey("ö" * 97 + ".HEIC")}):
         assert all(len(k.encode()) <= NAME_BYTES for k in keys)
         assert keys[1].endswith(".MOV")
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("IMG_0001.HEIC", "IMG_0001.MP.HEIC"),
+        ("IMG_0001.heif", "IMG_0001.MP.heic"),
+        ("IMG_0001.Hif", "IMG_0001.MP.heic"),
+        ("IMG_0001.JPG", "IMG_0001.MP.JPG"),
+        ("IMG_0001.Jpg", "IMG_0001.MP.jpg"),
+        ("IMG_0001.jpe", "IMG_0001.MP.jpg"),
+        ("x" * 300 + ".HEIC", "x" * 192 + ".MP.HEIC"),
+    ],
+)
+def test_a_motion_photo_is_named_so_that_readers_look_for_its_film(name: str, there: str) -> None:
+    """The pattern is that of Google's motion photo format 1.0."""
+    whole, members = asset(name, "IMG_0001.AAE", roles=(Role.PRIMARY, Role.SIDECAR))
+    found = choices(whole, members, {}, {OriginalId(1)})
+    assert found[0][0] == there
+    for keys in found:
+        assert re.fullmatch(r"[^\s/\\][^/\\]*MP\.(JPG|jpg|JPEG|jpeg|HEIC|heic|AVIF|avif)", keys[0])
+        assert len(keys[0].encode()) <= NAME_BYTES
+        assert ".MP" not in keys[1]
+
+
+def test_a_sidecar_that_comes_late_joins_its_motion_photo_by_the_plain_stem() -> None:
+    whole, members = asset("IMG_1.HEIC", "IMG_1.AAE", roles=(Role.PRIMARY, Role.SIDECAR))
+    kept = {OriginalId(1): SiteKey("IMG_1.MP.HEIC")}
+    assert choices(whole, members, kept, {OriginalId(1)})[0] == ("IMG_1.MP.HEIC", "IMG_1.AAE")
+
+
+def test_a_motion_photo_joins_a_sidecar_that_was_there_before_it() -> None:
+    whole, members = asset("IMG_1.HEIC", "IMG_1.AAE", roles=(Role.PRIMARY, Role.SIDECAR))
+    kept = {OriginalId(2): SiteKey("IMG_1-0123.AAE")}
+    found = choices(whole, members, kept, {OriginalId(1)})[0]
+    assert found == ("IMG_1-0123.MP.HEIC", "IMG_1-0123.AAE")

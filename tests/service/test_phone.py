@@ -8,11 +8,28 @@ from typing import Any
 import anyio
 import pytest
 
+from mediad.config import Settings
 from mediad.errors import NeedsOperator, Refused, Retryable
 from mediad.journal import Park
-from mediad.model import AssetId, BatchId, Evidence, Place, Rung, Site, SiteKey
+from mediad.model import (
+    Asset,
+    AssetId,
+    BatchId,
+    Evidence,
+    Kind,
+    Original,
+    OriginalId,
+    Place,
+    Placement,
+    Role,
+    Rung,
+    Site,
+    SiteKey,
+    Witness,
+)
 from mediad.policy.problems import Problem
 from mediad.ports import PhoneLink
+from mediad.service.ladder import phone_doc, sentences
 from mediad.state import Lane, State
 from mediad.testing.files import digest_of
 from mediad.testing.phone import MemoryPhone
@@ -247,6 +264,29 @@ async def test_an_asset_tells_the_rung_it_stands_on_and_never_more(tmp_path: Pat
     story = "\n".join(doc["story"])
     assert "the phone had these bytes, seen" in story
     assert "the phone has removed its copy since" in story
+    assert "Google Photos: not proven" in story
+
+
+def test_a_motion_photo_stands_for_both_halves_and_says_that_it_is_neither() -> None:
+    key, small = SiteKey("IMG_1.MP.HEIC"), digest_of(b"both")
+    originals = tuple(
+        Original(OriginalId(n), role, name, SiteKey(name), SiteKey(name), 5, 1, digest_of(name.encode()))
+        for n, role, name in (
+            (1, Role.PRIMARY, "IMG_1.HEIC"), (2, Role.LIVE_VIDEO, "IMG_1.MOV"),
+        )
+    )  # fmt: skip
+    both = Placement(OriginalId(1), ONE, key, small, 9, 1, "A:1", film=OriginalId(2))
+    has = Witness(OriginalId(1), Rung.PHONE_HAS, 7, "availability")
+    asset = Asset(
+        AssetId(1), "IMG_1.HEIC", Kind.LIVE_PHOTO, "folder", 1, originals,
+        placements=(both,), witnesses=(has,),
+    )  # fmt: skip
+    doc = phone_doc(asset, Settings(root=Path("/nowhere")))
+    assert (doc["rung"], doc["key"]) == ("phone-has", key)
+    assert [(f["original"], f["film"], f["blake3"]) for f in doc["files"]] == [(1, 2, small)]
+    story = "\n".join(sentences(asset))
+    assert "IMG_1.MP.HEIC is one motion photo made of IMG_1.HEIC and IMG_1.MOV" in story
+    assert "neither original went as it is" in story
     assert "Google Photos: not proven" in story
 
 

@@ -45,6 +45,29 @@ async def test_every_file_leads_to_what_the_archive_and_the_phone_have_of_it(
         assert sites == {Site.ARCHIVE, Site.LIBRARY, Site.PHONE}
 
 
+async def test_a_motion_photo_on_the_phone_is_seen_for_both_and_a_copy_of_neither(
+    tmp_path: Path,
+) -> None:
+    async with cloudy(tmp_path, phone={"live_pairs": "motion-photo"}) as w:
+        _, asset = await live_at_home(w)
+        assert list(w.phone.there) == ["IMG_1.MP.HEIC"]
+        found = (await held(w, asset)).held
+        assert [h.is_on_phone for h in found] == [True, True]
+        for h in found:
+            sites = {c.place.site for c in (*h.fresh, *h.remembered)}
+            assert sites == {Site.ARCHIVE, Site.LIBRARY}
+        w.phone.delete("IMG_1.MP.HEIC")
+        await w.run(release.STAGE)
+        assert [h.is_on_phone for h in (await held(w, asset)).held] == [True, True]
+
+
+async def test_a_motion_photo_that_is_not_announced_is_on_no_phone(tmp_path: Path) -> None:
+    async with cloudy(tmp_path, phone={"live_pairs": "motion-photo"}) as w:
+        _, asset = await live_at_home(w)
+        w.phone.faults = Retryable("no answer", code="syncthing.silent", site="syncthing")
+        assert [h.is_on_phone for h in (await held(w, asset)).held] == [False, False]
+
+
 @pytest.mark.parametrize("damage", ["gone", "rotten"])
 async def test_a_copy_that_is_not_what_it_was_is_none(tmp_path: Path, damage: str) -> None:
     async with cloudy(tmp_path) as w:

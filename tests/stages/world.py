@@ -29,7 +29,7 @@ from mediad.model import (
     SiteKey,
 )
 from mediad.policy.breaker import Toll
-from mediad.ports import Delta, Encoder, Fetch, Judgement, Ports, Recipe, RemoteRow
+from mediad.ports import Delta, Encoder, Fetch, Ports, RemoteRow
 from mediad.stages import (
     archive,
     batch,
@@ -48,6 +48,7 @@ from mediad.stages.verdict import Stage, Verdict
 from mediad.state import WHEN_OFF, State, Transition
 from mediad.testing.clock import StoppedClock
 from mediad.testing.cloud import MemoryCloud
+from mediad.testing.encoder import MemoryEncoder
 from mediad.testing.files import MemoryFiles
 from mediad.testing.phone import MemoryPhone
 
@@ -94,14 +95,6 @@ class PlainInspector:
         )
 
 
-class NoEncoder(Encoder):
-    async def render(self, source: Place, candidate: Place, recipe: Recipe) -> None:
-        raise NotImplementedError
-
-    async def judge(self, source: Place, candidate: Place, recipe: Recipe) -> Judgement | None:
-        raise NotImplementedError
-
-
 class World:
     def __init__(self, journal: Journal, clock: StoppedClock, settings: Settings) -> None:
         self.clock = clock
@@ -110,6 +103,7 @@ class World:
         self.phone = MemoryPhone(self.files, clock)
         self.cloud = MemoryCloud(self.files, clock)
         self.inspector = PlainInspector(self.files)
+        self.encoder: Encoder = MemoryEncoder(self.files)
         self.settings = settings
         self.down: list[str] = []
 
@@ -118,7 +112,7 @@ class World:
             self.clock,
             self.files,
             self.inspector,
-            NoEncoder(),
+            self.encoder,
             self.journal,
             self.phone,
             self.cloud,
