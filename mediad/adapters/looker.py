@@ -43,7 +43,7 @@ class WorkerLooker:
         path = self._path_of(place)
         if place.site is Site.SPOOL:
             return await self._looked(path, media)
-        fetched = self._scratch / "picture"
+        fetched = self._scratch / ".picture"
         try:
             await self._fetched(path, fetched, place.site)
             return await self._looked(fetched, media)

@@ -159,6 +159,11 @@ class Dedup(Section):
     keep_days: Days = setting(
         "How long a duplicate is kept before it is cleaned.", default=30.0, unit="days", ge=0
     )
+    near: Flag = setting(
+        "Look at every photo once while nothing else is to be done, and tell which of them look the same "
+        "(`mediactl list --near`). Nothing is moved, joined or removed for it.",
+        default=True,
+    )
 
 
 class Archive(Section):

@@ -8,6 +8,7 @@ from typing import Final
 from mediad.config.schema import toml_text
 from mediad.control.care_routes import CARE_ROUTES
 from mediad.control.cloud_routes import CLOUD_ROUTES
+from mediad.control.near_routes import NEAR_ROUTES
 from mediad.control.person_routes import PERSON_ROUTES
 from mediad.control.phone_routes import PHONE_ROUTES
 from mediad.control.table import Ask, BadRequest, Field, Reply, Route
@@ -281,4 +282,5 @@ ROUTES: Final = (
     *PHONE_ROUTES,
     *CLOUD_ROUTES,
     *PERSON_ROUTES,
+    *NEAR_ROUTES,
 )  # fmt: skip

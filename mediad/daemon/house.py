@@ -26,6 +26,7 @@ from mediad.adapters.host import check_host, make_hand_over_folders
 from mediad.adapters.incoming import DropFolder
 from mediad.adapters.inspector import FileInspector
 from mediad.adapters.leftovers import files_in
+from mediad.adapters.looker import FOLDER, WorkerLooker
 from mediad.adapters.new_folders import make_durable
 from mediad.adapters.roots import Enrolment, Roots
 from mediad.adapters.scout import Scout
@@ -49,6 +50,7 @@ from mediad.state import State
 from mediad.syncthing_events import POLL_S
 from mediad.watchers import incoming, orphans
 from mediad.watchers.icloud import CloudWatch
+from mediad.watchers.likeness import Likeness
 from mediad.watchers.mounts import PATIENCE_S, Watch
 from mediad.watchers.phone import PhoneWatch
 from mediad.watchers.scrub import Scrub, Stands
@@ -133,6 +135,8 @@ class House:
         self.engine = Engine(journal, STAGES, self.ports, self.problems)
         self.engine.set_pools(pools)
         self.scrubber = Scrub(journal, self.engine, self.problems, self.ports)
+        self.looker = WorkerLooker(self.path_of, settings.folders.processing / FOLDER)
+        self.likeness = Likeness(journal, self.engine, self.problems, self.ports, self.looker)
         self.liveness = Liveness(clock, self.engine.stuck, self.engine.overdue)
         self.phone_watch = PhoneWatch(
             self.engine, self.problems, journal, self._beating("watch of the phone", self._slow_phone),
@@ -172,6 +176,7 @@ class House:
         await self.line.aclose()
         await self.cloud_line.aclose()
         await self.encoder.aclose()
+        await self.looker.aclose()
         self.inspector.close()
 
     # -- service.Orders ---------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from mediad.errors import MediadError
 from mediad.model import Site
 from mediad.service import Parts, Service
 from mediad.watchers import incoming
+from mediad.watchers.likeness import SLOWEST_S
 from mediad.watchers.timer import every
 
 log = structlog.get_logger()
@@ -135,6 +136,9 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     tasks.start_soon(
         house.scrubber.run,
         house.liveness.heart("scrub", lambda: LIMIT_S + house.scrubber.patience_s),
+    )
+    tasks.start_soon(
+        house.likeness.run, house.liveness.heart("look at photos", lambda: LIMIT_S + SLOWEST_S)
     )
     tasks.start_soon(
         partial(every, name="backup"),

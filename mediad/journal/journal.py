@@ -17,6 +17,7 @@ from mediad.journal.db import Readers, Writer, connect
 from mediad.journal.hand import Hand
 from mediad.journal.health_side import HealthSide
 from mediad.journal.migrate import editions, enact, migrate, pending, refuse_network, version
+from mediad.journal.near_side import NearSide
 from mediad.journal.person_side import PersonSide
 from mediad.journal.rows import (
     Arrival,
@@ -55,7 +56,7 @@ _ROUSED_AT_ONCE: Final = 1000
 _LONGEST_WAIT_MS: Final = 7 * 86_400_000
 
 
-class Journal(PersonSide, HealthSide):
+class Journal(PersonSide, HealthSide, NearSide):
     """Also the Ledger that stages may ask (ports.Ledger)."""
 
     def __init__(

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mediad.mediactl.client import DONE, Client
+from mediad.mediactl.client import DONE, USAGE, Client, Trouble
 from mediad.mediactl.show import (
     clean,
     columns,
@@ -31,6 +31,8 @@ def status(client: Client, words: argparse.Namespace) -> int:
 
 
 def asset_list(client: Client, words: argparse.Namespace) -> int:
+    if words.near:
+        return _near(client, words)
     for line in _assets(client, words):
         if words.json:
             document(line)
@@ -41,6 +43,33 @@ def asset_list(client: Client, words: argparse.Namespace) -> int:
             say(f"{line['id']:>7}  {line['state']:<11}  {line['kind']:<10}  {size(line['size']):>10}"
                 f"  {clean(line['name'])}  {paint(where, 'dim')}{why}")  # fmt: skip
     return DONE
+
+
+def _near(client: Client, words: argparse.Namespace) -> int:
+    if words.stage or words.state or words.since:
+        raise Trouble(
+            "--near goes with none of --stage, --state and --since", USAGE, remedy="leave them out"
+        )
+    for pair in _pages(client, words.limit, "/near", "pairs"):
+        if words.json:
+            document(pair)
+            continue
+        best = f"better: {pair['better']}" if pair["better"] is not None else ""
+        told = "; ".join(
+            p for p in ("same burst" if pair["burst"] else best, *pair["reasons"]) if p
+        )
+        say(f"{pair['of']:>7} {pair['asset']:>7}  {pair['alike']:>3} of 100  {clean(pair['of_name'])}"
+            f"  {clean(pair['name'])}  {paint(clean(told), 'dim')}")  # fmt: skip
+    return DONE
+
+
+def _pages(client: Client, left: int | None, path: str, key: str) -> Iterator[dict[str, Any]]:
+    cursor: str | None = ""
+    while cursor is not None and (left is None or left > 0):
+        page = client.get(f"{path}?limit={min(left or 500, 500)}&cursor={cursor}")
+        yield from page[key]
+        left = None if left is None else left - len(page[key])
+        cursor = page["cursor"]
 
 
 def _assets(client: Client, words: argparse.Namespace) -> Iterator[dict[str, Any]]:

@@ -38,6 +38,9 @@ def _list(p: argparse.ArgumentParser) -> None:
         metavar="T",
         help="first seen at or after this time: 2026-01-15, 2026-01-15T14:30:00Z",
     )
+    p.add_argument(
+        "--near", action="store_true", help="instead: pairs of photos that look the same"
+    )
     p.add_argument("--limit", type=count, metavar="N", help="at most so many")
 
 

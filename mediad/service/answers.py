@@ -12,6 +12,7 @@ from typing_extensions import (  # pydantic makes the OpenAPI schemas from these
 
 from mediad.service.care_answers import ScrubDoc
 from mediad.service.cloud_answers import CloudAssetDoc
+from mediad.service.near_answers import NearDoc
 
 Doc: TypeAlias = dict[str, Any]
 
@@ -195,6 +196,7 @@ class AssetDoc(TypedDict):
     history: list[HistoryDoc]
     phone: PhoneDoc
     icloud: CloudAssetDoc | None  # null: it did not come from there
+    near: list[NearDoc]  # other assets that look the same; nothing is done about them
 
 
 class PlannedDoc(TypedDict):

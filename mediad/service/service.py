@@ -33,6 +33,7 @@ from mediad.service.desk import Desk
 from mediad.service.doctor import finding, findings_in_time
 from mediad.service.icloud import CloudDesk
 from mediad.service.keeping import Keeping
+from mediad.service.near import NearDesk
 from mediad.service.parts import Parts
 from mediad.service.person import PersonDesk
 from mediad.service.phone import SUBJECTS, PhoneDesk
@@ -66,6 +67,7 @@ class Service:
         self.selftest = SelfTests(parts, self.phone)
         self.config = Desk(parts)
         self.person = PersonDesk(parts, self.find)
+        self.near = NearDesk(parts)
         self._since = parts.ports().clock.now()
 
     def open(self) -> AbstractAsyncContextManager[None]:
@@ -176,7 +178,7 @@ class Service:
         return await self._doc(await self._listed(asset))
 
     async def _doc(self, listed: Listed) -> AssetDoc:
-        return asset_doc(
+        doc = asset_doc(
             listed,
             await self._journal.history(listed.asset.id),
             self._parts.loaded().settings,
@@ -184,6 +186,7 @@ class Service:
             paused=await self._journal.paused(),
             icloud=await self.icloud.row_of(listed.asset),
         )
+        return {**doc, "near": await self.near.of_asset(listed.asset.id)}
 
     async def history(self, asset: AssetId, after: int = 0) -> list[HistoryDoc]:
         await self._listed(asset)

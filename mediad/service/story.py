@@ -22,6 +22,7 @@ from mediad.service.cloud_answers import CloudAssetDoc
 from mediad.service.cloud_story import sentences as in_cloud
 from mediad.service.ladder import phone_doc, rung_of
 from mediad.service.ladder import sentences as rungs
+from mediad.service.near import sentences as alike
 from mediad.service.picture import is_paused
 from mediad.service.words import captured_doc, iso, maybe_iso, path_of, whereabouts
 from mediad.stages.verdict import Act, Ask, Done, Leave, Merge, Refuse, Wait
@@ -59,6 +60,7 @@ def asset_doc(
         "history": [history_doc(row) for row in history],
         "phone": phone_doc(asset, settings),
         "icloud": icloud,
+        "near": [],
     }
 
 
@@ -214,7 +216,7 @@ def planned_doc(planned: Planned, name: str) -> PlannedDoc:
 
 def sentences(asset: Asset, doc: AssetDoc, plan: Sequence[PlannedDoc]) -> list[str]:
     """What a person wants to know first: where it is, what it waits for, what comes next."""
-    said = [*_where(doc), *rungs(asset), *in_cloud(doc["icloud"])]
+    said = [*_where(doc), *rungs(asset), *in_cloud(doc["icloud"]), *alike(doc["near"])]
     for step in doc["steps"]:
         said.append(_waits(step))
         said += [

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from mediad.errors import NeedsOperator
-from mediad.journal import Condition, Journal, Park, learn, phone, queries, scribe, whole
+from mediad.journal import Condition, Journal, Park, learn, near, phone, queries, scribe, whole
 from mediad.model import AssetId, BatchId, Evidence, Place, Rendition, Role, Site, SiteKey
 from mediad.ports import OpenBatch
 from mediad.state import Lane, State
@@ -91,6 +91,13 @@ HOT = {
     "rouse": (scribe.ROUSE, (9, "[7, 8]", '["phone.placed"]')),
     "told again": (learn.PLACE, (7, 1000, "IMG_7", "img_7", b"", 1, 1, "", "", None)),
     "witnessed": (learn.WITNESS, (7, 1, "phone-has", "availability", "{}")),
+    "unlooked": (near.DUE, (9, 10)),
+    "next look": (near.NEXT, ()),
+    "in the first band": (near.IN_BAND[0], ("[1, 2]",)),
+    "in the last band": (near.IN_BAND[3], ("[1, 2]",)),
+    "like": (near.LIKE, ("[1, 2]",)),
+    "near of an asset": (near.OF_ASSET, (7,)),
+    "pairs": (near.PAIRS, (9, 10)),
     "standing": ("SELECT state, mark FROM standing WHERE asset = ?", (7,)),
 }
 
