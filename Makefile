@@ -37,6 +37,7 @@ crash: setup-dev
 	$(PY) -m crash.mutants
 	./scripts/setup.sh power
 	$(PY) -m crash.uml
+	$(PY) -m crash.uml --nas
 	$(PY) -m scripts.mutants --jobs $(JOBS) --quiet
 
 # Every guard of what removes and places media, taken away in turn: a test has to notice.

@@ -30,7 +30,7 @@ from crash.worlds import WORLDS, World
 KERNEL: Final = "linux.uml"
 UUID: Final = "6d656469-6164-4d75-8d4c-6c6f73742130"  # the folders are enrolled with that of their file system
 DISK_MB: Final = 96
-PATIENCE_S: Final = 240.0
+PATIENCE_S: Final = 600.0
 HOME: Final = Path(__file__).parents[1]
 
 
@@ -170,6 +170,14 @@ def cut(rig: OnDisk, tally: Tally, after_s: float) -> None:
     tally.add(where, "cut", [*bad, *judged.bad], judged.asked)
 
 
+def nas(base: Path) -> Heard:
+    """A machine whose archive lies on an NFS server that dies again and again."""
+    image, folder = base / "nas.img", base / "nas"
+    folder.mkdir()
+    make(image)
+    return boot(image, folder, "-m", "crash.uml_nas")
+
+
 def cuts(world: World, base: Path, wanted: int, seed: int) -> Tally:
     """Spread over the time that an undisturbed life takes, each at a moment of its own."""
     tally, chance = Tally(f"{world.name} real power cut"), random.Random(seed)  # noqa: S311 - no secret
@@ -192,6 +200,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--worlds", nargs="*", choices=WORLDS, default=["vault", "stranger", "clean", "compress"]
     )
+    parser.add_argument(
+        "--nas", action="store_true", help="instead: an NFS server dies in the middle of the work"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scratch", type=Path, default=None, metavar="DIR")
     words = parser.parse_args(argv)
@@ -201,6 +212,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     base = Path(tempfile.mkdtemp(prefix="mediad-uml-", dir=words.scratch))
     began, total = time.monotonic(), Tally("total")
     try:
+        if words.nas:
+            heard = nas(base)
+            print(heard)
+            return 0 if any(line.startswith(f"{ENDED} 0") for _, line in heard.lines) else 1
         for name in words.worlds:
             tally = cuts(WORLDS[name], base, words.cuts, words.seed)
             print(tally.line(), flush=True)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 READY: Final = "mediad is ready to lose its power"
@@ -17,28 +17,32 @@ ENDED: Final = "mediad has ended with"
 
 
 def main() -> None:
-    sys.stderr = sys.stdout  # nobody reads them apart
-    root = os.environ["CRASH_ROOT"]
-    _mount("-t", "proc", "proc", "/proc")
-    _mount("-t", "tmpfs", "tmpfs", "/run")
-    _mount(
-        "-t", "ext4", "/dev/ubdb", root
-    )  # its kernel puts a devtmpfs there before the first process
-    subprocess.run(["/sbin/ip", "link", "set", "lo", "up"], check=True)
-    os.environ["TMPDIR"] = "/run"
-
+    root = set_up()
     from crash.rig import warm  # noqa: PLC0415 - there is no /proc before
     from mediad import daemon  # noqa: PLC0415 - likewise
 
     warm()
     print(READY, flush=True)
-    code = daemon.main(["--root", root, "--once"])
+    code = daemon.main(["--root", str(root), "--once"])
     print(f"{ENDED} {code}", flush=True)
 
 
-def _mount(*words: str) -> None:
-    command: Sequence[str] = ("/bin/mount", *words)
-    subprocess.run(command, check=True)  # noqa: S603 - our own words
+def set_up() -> Path:
+    """What an init does; where the disk is mounted."""
+    sys.stderr = sys.stdout  # nobody reads them apart
+    root = os.environ["CRASH_ROOT"]
+    mount("-t", "proc", "proc", "/proc")
+    mount("-t", "tmpfs", "tmpfs", "/run")
+    mount(
+        "-t", "ext4", "/dev/ubdb", root
+    )  # its kernel puts a devtmpfs there before the first process
+    subprocess.run(["/sbin/ip", "link", "set", "lo", "up"], check=True)
+    os.environ["TMPDIR"] = "/run"
+    return Path(root)
+
+
+def mount(*words: str) -> None:
+    subprocess.run(("/bin/mount", *words), check=True)  # noqa: S603 - our own words
 
 
 if __name__ == "__main__":

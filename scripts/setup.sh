@@ -31,6 +31,7 @@ fi
 if [ "$want" = power ]; then # a machine whose power can be cut; without root there is none
   [ "$(id -u)" -eq 0 ] || exit 0
   need linux.uml user-mode-linux
+  need rpc.nfsd nfs-kernel-server # with the client
 fi
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 

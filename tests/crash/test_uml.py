@@ -9,7 +9,7 @@ import pytest
 
 from crash import uml
 from crash.rig import warm
-from crash.uml_init import READY
+from crash.uml_init import ENDED, READY
 from crash.worlds import WORLDS
 
 pytestmark = [
@@ -60,3 +60,11 @@ def test_a_power_cut_in_the_midst_of_its_work_loses_nothing(tmp_path: Path) -> N
     tally = uml.cuts(WORLDS["vault"], tmp_path, 5, seed=1)
     assert tally.tried == 5
     assert not tally.bad
+
+
+@pytest.mark.skipif(shutil.which("rpc.nfsd") is None, reason="there is no NFS server here")
+def test_an_nfs_server_that_dies_in_the_midst_of_the_work_costs_nothing(tmp_path: Path) -> None:
+    heard = uml.nas(tmp_path)
+    said = str(heard)
+    assert f"{ENDED} 0" in said, said
+    assert said.count("told as ['archive.") == 3, said
