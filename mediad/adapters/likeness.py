@@ -5,6 +5,7 @@ A perceptual hash: the light in 64 by 64 means, its cosine transform, and which 
 their median. Sizes, formats, qualities and light change few of these bits, another picture changes half of them.
 """
 
+import warnings
 from collections.abc import Mapping
 from math import cos, pi, sqrt
 from operator import mul
@@ -55,7 +56,9 @@ _COSINES: Final = [
 def looked(path: Path, media: str) -> dict[str, object]:
     """The impression as it goes through a pipe. Raises Refused(compress.*) where there is none to be had."""
     try:
-        small = _small(path, Media(media))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of odd tags; a bomb is another warning
+            small = _small(path, Media(media))
     except FileNotFoundError:
         raise Retryable("it was moved while it was to be looked at", code="io.missing") from None
     except MemoryError:

@@ -3,6 +3,7 @@
 import io
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -163,3 +164,19 @@ def test_depths_that_would_be_cut_are_not_looked_at(tmp_path: Path) -> None:
 def test_a_file_that_has_gone_is_looked_at_later(tmp_path: Path) -> None:
     with pytest.raises(Retryable):
         looked(tmp_path / "gone", "jpeg")
+
+
+@pytest.mark.parametrize("how", ["JPEG", "PNG", "GIF", "WEBP", "TIFF"])
+def test_damage_is_refused_or_seen_and_nothing_else_comes_of_it(tmp_path: Path, how: str) -> None:
+    """Bytes turned, taken out and put in: whatever a decoder makes of that, it is that photo's matter."""
+    chance = random.Random(11)  # noqa: S311  # no secret
+    whole = saved(tmp_path, scene(2).resize((96, 72)), how).read_bytes()
+    path = tmp_path / "mutant"
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 8)):
+            at = chance.randrange(len(data))
+            data[at : at + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 3))
+        path.write_bytes(data)
+        with suppress(Refused):
+            assert len(str(looked(path, how.lower())["bits"])) == 64
