@@ -14,8 +14,9 @@ class Equivalent(NamedTuple):
 _BREAKER: Final = ("mediad/policy/breaker.py", "Breaker._forget")
 _SPARED: Final = "it only spares the making of a new table that would be equal"
 
-_FILES: Final = "mediad/adapters/durable/files.py"
-_LOT: Final = "mediad/adapters/durable/lot.py"
+_DURABLE: Final = "mediad/adapters/durable"
+_FILES: Final = f"{_DURABLE}/files.py"
+_LOT: Final = f"{_DURABLE}/lot.py"
 _FOLLOWED: Final = "m.seen is not None and (not m.is_there)"
 _SAME_FILE: Final = "follow() asks itself whether it is the very file, by its inode; what was there already is another"
 _NO_LINK: Final = (
@@ -141,6 +142,27 @@ EQUIVALENT: Final = (
     Equivalent(_CLEAN, "_facts", "True", "other strict", _ONE_EACH),
     Equivalent(_CLEAN, "_verified", "True", "other strict", _ONE_EACH),
     Equivalent(_RELEASE, "_verified", "True", "other strict", _ONE_EACH),
+    Equivalent(
+        f"{_DURABLE}/parts.py",
+        "",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW",
+        "without `O_NOFOLLOW`",
+        "what O_EXCL makes is new and no link; it is there to be read",
+    ),
+    Equivalent(
+        f"{_DURABLE}/arrival.py",
+        "Arrival.finish",
+        "True",
+        "other is_synced",
+        "it writes out once more what is synced already",
+    ),
+    Equivalent(
+        f"{_DURABLE}/arrival.py",
+        "Arrival.close",
+        "self._fd >= 0",
+        "bound moved",
+        "0 is what the process was started with, and no file that it opened",
+    ),
     Equivalent(*_BREAKER, "any((at < before for at in self._lost.values()))", "always", _SPARED),
     Equivalent(*_BREAKER, "at < before", "bound moved", _SPARED),
     Equivalent(
