@@ -33,6 +33,7 @@ from mediad.service.care import Cursor
 from mediad.syncthing_events import Stream
 from mediad.testing.clock import StoppedClock
 from tests.adapters import forge
+from tests.fuzz import motion
 from tests.fuzz.mutants import gone_wrong, torn
 
 NOW: Final = 1_795_000_000_000
@@ -339,6 +340,12 @@ def _of_json(name: str, seeds: list[Any], deed: Callable[[Any, Path], str]) -> T
     return Target(name, seeds, partial(gone_wrong, seeds), deed)
 
 
+def _joined(name: str, seeds: list[bytes], read: Callable[[bytes, Path], bool]) -> Target:
+    return _of_bytes(
+        f"motion photo: {name}", seeds, lambda said, at: READ if read(said, at) else REFUSED
+    )
+
+
 def _headers() -> list[Target]:
     kinds = {**media(), **SIDECARS}
     return [
@@ -352,6 +359,10 @@ TARGETS: Final = (
     _of_json(
         "sidecar of Takeout", [json.loads(seed) for seed in SIDECARS["json"]], _read_companion
     ),
+    _joined("JPEG", motion.jpegs(), motion.join_jpeg),
+    _joined("HEIC", motion.heics(), motion.join_heic),
+    _joined("film", motion.films(), motion.read_film),
+    _joined("XMP", [motion.XMP, motion.NOTES], motion.add_to_xmp),
     _of_json("records of iCloud", _ICLOUD, _read_records),
     _of_json("index of Syncthing", _INDEXED, _read_index),
     _of_json("needs of Syncthing", _NEED, _read_need),
