@@ -25,6 +25,7 @@ _NO_LINK: Final = (
 
 _CLEAN: Final = "mediad/stages/clean.py"
 _RELEASE: Final = "mediad/stages/release.py"
+_DELETE: Final = "mediad/stages/delete.py"
 _ONE_EACH: Final = "whoever asks the files gets one answer to each question, in this order"
 
 EQUIVALENT: Final = (
@@ -162,6 +163,27 @@ EQUIVALENT: Final = (
         "self._fd >= 0",
         "bound moved",
         "0 is what the process was started with, and no file that it opened",
+    ),
+    Equivalent(
+        _DELETE,
+        "act",
+        "f.case",
+        "all pass",
+        "what did not come from iCloud is never acted on; only the types do not know it",
+    ),
+    Equivalent(
+        _DELETE,
+        "act",
+        "True",
+        "other strict",
+        "whoever asks iCloud gets one answer to each question, in this order",
+    ),
+    Equivalent(
+        _DELETE,
+        "_may_be_deleted",
+        "case is None or facts.is_manual or _is_told_gone(case) or never(case.row.remote)",
+        "without `never(case.row.remote)`",
+        "of what never goes this is asked only after, and whether the day is spent, which it is not held up by",
     ),
     Equivalent(*_BREAKER, "any((at < before for at in self._lost.values()))", "always", _SPARED),
     Equivalent(*_BREAKER, "at < before", "bound moved", _SPARED),

@@ -1,4 +1,4 @@
-"""Guards the small print of what goes here: until when it waits, whose file it is, and which copy is the lost one."""
+"""Guards the small print of what goes: until when it waits, whose file it is, which copy is lost, and what is said."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mediad.model import AssetId, Place, Site, SiteKey
-from mediad.stages import archive, clean, release, sort
-from mediad.stages.verdict import Done, Refuse, Wait
+from mediad.stages import archive, clean, delete, release, sort
+from mediad.stages.verdict import Act, Done, Refuse, Wait
+from tests.stages.clouds import cloudy, cooled, in_album, sweep
 from tests.stages.test_release import SEVEN, on_phone
 from tests.stages.world import LINKED, TAKE, World, world
 
@@ -108,3 +109,54 @@ async def test_only_the_copy_that_is_lost_is_called_lost(tmp_path: Path) -> None
         assert isinstance(verdict, Refuse)
         assert "archive/2024/07/a.HEIC" in verdict.why
         assert not any(f"{site}/" in verdict.why for site in (Site.LIBRARY, Site.SPOOL))
+
+
+# -- iCloud -----------------------------------------------------------------------------------------
+
+
+async def test_it_goes_when_its_days_are_over_and_not_later(tmp_path: Path) -> None:
+    async with cloudy(tmp_path) as w:
+        _, asset = await in_album(w)
+        w.clock.advance(2 * DAY_S)
+        assert isinstance(await w.rule(delete.STAGE, asset), Act)
+
+
+async def test_what_stays_for_one_reason_is_told_for_that_one_only(tmp_path: Path) -> None:
+    """Nothing was read, so nothing is said about the copies at home."""
+    async with cloudy(tmp_path) as w:
+        ref, asset = await cooled(w)
+        w.cloud.set(ref, favourite=True)
+        verdict = await w.rule(delete.STAGE, asset)
+        assert isinstance(verdict, Wait)
+        why = "it is a favourite, and delete.keep_favourites is on"
+        assert verdict.why == f"it stays in iCloud: {why}"
+        assert w.files.reread_bytes == 0
+
+
+async def test_what_was_not_read_back_for_it_does_not_go(tmp_path: Path) -> None:
+    async with cloudy(tmp_path) as w:
+        _, number = await cooled(w)
+        asset = await w.asset(number)
+        [facts] = await delete.look([asset], w.ports())
+        assert isinstance(facts, delete.Facts)
+        assert isinstance(delete.decide(asset, facts), Act)
+        assert isinstance(delete.decide(asset, replace(facts, is_read=False)), Wait)
+
+
+async def test_where_a_person_empties_the_album_nothing_is_read_for_it(tmp_path: Path) -> None:
+    async with cloudy(tmp_path, delete={"mode": "manual"}) as w:
+        _, asset = await cooled(w)
+        assert isinstance(await w.rule(delete.STAGE, asset), Wait)
+        assert w.files.reread_bytes == 0
+
+
+async def test_of_what_is_no_duplicate_no_keeper_is_written_down(tmp_path: Path) -> None:
+    async with cloudy(tmp_path) as w:
+        ref, asset = await cooled(w)
+        await sweep(w)
+        assert w.cloud.deleted == [ref]
+        [said] = [
+            h.evidence for h in await w.journal.history(asset) if h.evidence["kind"] == "answer"
+        ]
+        assert "tag" in str(said)
+        assert not {"duplicates", "keepers"} & set(str(said).split("'"))
