@@ -42,6 +42,7 @@ TARGETS: Final = (
             "tests/adapters/test_durable_careful.py", "tests/adapters/test_durable_synced.py",
             "tests/adapters/test_durable_room.py", "tests/adapters/test_durable_there.py",
             "tests/adapters/test_durable_poor.py", "tests/adapters/test_durable_received.py",
+            "tests/adapters/test_durable_trial.py",
             "tests/adapters/test_prune.py", "tests/adapters/test_orphans.py", "tests/conformance/test_files.py",
         ),
     ),

@@ -15,7 +15,7 @@ from mediad.adapters.durable.parts import Touch, split
 from mediad.adapters.roots import Root
 
 RESTED_NS: Final = 60 * 1_000_000_000
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def prune(root: Root, spares: Callable[[str], bool], now_ns: int, touch: Touch) -> int:
