@@ -83,6 +83,15 @@ async def planned_with(
     return ToGo(planned, _files(assets, apart, pairs, made), wants, plain)
 
 
+async def to_make_again(asset: Asset, io: Ports) -> Joining | None:
+    """For a placement that is known, where its bytes are gone before they were placed: both halves still make them."""
+    sending = sent(asset, renditions=io.settings.phone_gets_renditions)
+    pair = pair_of(asset, sending, wanted=True)
+    if pair is None or await _judged(asset, pair, io) is not None:  # refused, or not what it was
+        return None
+    return _joining(asset, pair, None)
+
+
 async def join(joining: Joining | None, io: Ports) -> MediadError | None:
     if joining is None or joining.halves is None or joining.candidate is None:
         return None

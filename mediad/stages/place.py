@@ -15,6 +15,7 @@ from mediad.model import Asset, Digest, Evidence, Place, Placement, Rung, Witnes
 from mediad.policy.sending import joined_at, placements, sources
 from mediad.ports import Ports, Put
 from mediad.stages import lots
+from mediad.stages.joining import Joining, join, to_make_again
 from mediad.stages.listing import Files, bound, files_of, have_scanned, listed, places_of
 from mediad.stages.placing import may_link
 from mediad.stages.verdict import Act, Ask, Done, Refuse, Stage, Verdict
@@ -26,6 +27,15 @@ class Facts:
     files: Files
     now: int
     spare: tuple[Place, ...] = ()  # motion photos that were made for this, and are still there
+    again: Joining | None = None  # one that was made for this, and is nowhere any more
+
+    @property
+    def lost(self) -> Files:
+        return tuple(f for f in self.files if f.there is None and f.source is None)
+
+    @property
+    def is_motion_lost(self) -> bool:
+        return any(f.placement.film is not None for f in self.lost)
 
 
 class At(NamedTuple):
@@ -46,10 +56,16 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
     made = lots.each(lambda p: _made(*p), lots.pair(list(assets), wanted))
     spare = lots.pair(made, await lots.sight(io.files, made))
     now = io.clock.now()
-    return lots.each(
+    facts = lots.each(
         lambda p: Facts(p[0][1] or p[0][0], now, _there(*p[1])),
         lots.pair(lots.pair(files, known), spare),
     )
+    return [
+        replace(f, again=await to_make_again(a, io))
+        if isinstance(f, Facts) and f.is_motion_lost
+        else f
+        for a, f in zip(assets, facts, strict=True)
+    ]
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
@@ -66,15 +82,16 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
             " nothing was overwritten",
             "look at that file; move it out of pixel_sync, then `mediactl retry`",
         )
-    absent = [f for f in facts.files if f.there is None]
-    if lost := next((f for f in absent if f.source is None), None):
+    if facts.lost and not facts.again:
+        key = facts.lost[0].placement.key
         return Ask(
             "phone.lost",
-            f"no good copy of what was to go to the phone as {lost.placement.key} is to be found: is there a backup?",
+            f"no good copy of what was to go to the phone as {key} is to be found: is there a backup?",
             f"`mediactl explain {asset.id}` says where it was; put it back there, then `mediactl retry`",
         )
-    if absent:
-        return Act(f"place {asset.name} in pixel_sync as {facts.files[0].placement.key}")
+    if any(f.there is None for f in facts.files):
+        placing = f"place {asset.name} in pixel_sync as {facts.files[0].placement.key}"
+        return Act(facts.again.what if facts.again else placing)
     if not all(f.entry for f in facts.files) or facts.spare:
         return Act(f"have Syncthing look at {facts.files[0].placement.key}")
     return Done(_evidence(facts), State.PLACED)
@@ -83,7 +100,7 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
 async def act(
     assets: Sequence[Asset], facts: Sequence[Facts], io: Ports
 ) -> Sequence[MediadError | None]:
-    errors: list[MediadError | None] = [None] * len(assets)
+    errors: list[MediadError | None] = [await join(f.again, io) for f in facts]
     for place, is_link in ((io.files.link, True), (io.files.copy, False)):
         puts = [
             [p for p in _puts(f) if may_link(a, p) is is_link] if e is None else []
@@ -94,7 +111,7 @@ async def act(
             errors = [e or x for e, x in zip(errors, placed, strict=True)]
     well = [fs.files if e is None else () for fs, e in zip(facts, errors, strict=True)]
     # What has only just come is told of, and seen to be listed by the look that follows.
-    if fresh := [f.placement.key for files in well for f in files if f.there is None]:
+    if fresh := [f.placement.key for files in well for f in files if f.source]:
         await io.phone.scan(fresh)
     await io.files.discard(_spare(facts, errors))
     missed = [tuple(f for f in files if f.there and f.entry is None) for files in well]
@@ -154,7 +171,12 @@ def _there(made: Sequence[Place], seen: lots.Seen) -> tuple[Place, ...]:
 
 def _spare(facts: Sequence[Facts], errors: Sequence[MediadError | None]) -> list[Place]:
     """What was just copied whole into the shared folder, or lies there from before a crash."""
-    return [p for f, e in zip(facts, errors, strict=True) if e is None for p in f.spare]
+    return [
+        p
+        for f, e in zip(facts, errors, strict=True)
+        if e is None and f.again is None
+        for p in f.spare
+    ]
 
 
 def _puts(facts: Facts) -> list[Put]:

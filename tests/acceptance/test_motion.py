@@ -13,7 +13,10 @@ from tests.acceptance.whole import hashes, sha
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-MOVING = {"MEDIAD_PHONE__LIVE_PAIRS": "motion-photo", "MEDIAD_PHONE__RELEASE": "freed"}
+MOVING: dict[str, Any] = {
+    "MEDIAD_PHONE__LIVE_PAIRS": "motion-photo",
+    "MEDIAD_PHONE__RELEASE": "freed",
+}
 
 
 def shoot(folder: Path, name: str, seed: int, *, trailer: bytes = b"") -> tuple[Path, Path]:

@@ -220,6 +220,35 @@ async def test_what_it_was_copied_from_is_thrown_away_after_a_crash_too(tmp_path
         assert at not in w.files.files
 
 
+@pytest.mark.parametrize("left", [None, b"half of it"])
+async def test_one_that_is_gone_before_it_was_placed_is_made_again(
+    left: bytes | None, tmp_path: Path
+) -> None:
+    async with world(tmp_path, syncthing=LINKED, phone=MOVING) as w:
+        pair = await shot(w)
+        await w.run(batch.STAGE)
+        made = w.files.files.pop(joined_at((await w.asset(pair)).originals[0]))
+        if left:
+            made.content = left
+            w.files.files[joined_at((await w.asset(pair)).originals[0])] = made
+        said = await w.rule(place.STAGE, pair)
+        assert said == Act("make one motion photo of IMG_1.HEIC and IMG_1.MOV")
+        await w.run(place.STAGE, verify.STAGE)
+        assert on_phone(w) == {"IMG_1.MP.HEIC": BOTH}
+        assert State.ON_PHONE in await w.states(pair)
+
+
+async def test_one_that_nobody_can_make_again_is_a_question(tmp_path: Path) -> None:
+    async with world(tmp_path, syncthing=LINKED, phone=MOVING) as w:
+        pair = await shot(w)
+        await w.run(batch.STAGE)
+        del w.files.files[joined_at((await w.asset(pair)).originals[0])]
+        w.files.files[await spool_of(w, pair)].content = b"rot"
+        await w.run(place.STAGE)
+        assert (await w.standing(pair, State.BATCHED)).code == "phone.lost"
+        assert w.files.under(Site.PHONE) == {}
+
+
 async def test_it_leaves_the_shared_folder_only_when_both_originals_are_safe(
     tmp_path: Path,
 ) -> None:
