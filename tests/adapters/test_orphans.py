@@ -13,6 +13,7 @@ OTHERS = (
     ".mediad-notes.part",
     ".IMG_0001.JPG.part",
     "mediad-" + "0" * 32 + ".part",
+    ".syncthing.IMG_0001.JPG.tmp",
 )
 
 
@@ -27,7 +28,9 @@ async def copied(folders: Folders, site: Site, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "site", [Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE], ids=str
+    "site",
+    [Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE, Site.PHONE],
+    ids=str,
 )
 async def test_the_part_of_a_name_that_nobody_takes_again_goes(
     folders: Folders, site: Site

@@ -3,7 +3,8 @@ Parts that a crash left in a folder: they go when a daemon that did not make the
 
 Mostly the next try copies to the same name and takes the old part with it. But what was being copied into the library
 may be linked after a restart, as the archive holds it by then; and which of two namesakes gets the plain name is
-decided by who comes first. Then nobody would ask for the old part again.
+decided by who comes first; and a power cut may take the batch that a name in the shared folder was given in. Then
+nobody would ask for the old part again.
 """
 
 import os
@@ -14,8 +15,8 @@ from typing import Final
 from mediad.adapters.durable.parts import PART, Touch
 from mediad.model import Site
 
-# Not those of the spool, where what came over a network is gone on with; nor the phone's, whose names are given once.
-SHELVES: Final = (Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE)
+# Not those of the spool, where what came over a network is gone on with.
+SHELVES: Final = (Site.ARCHIVE, Site.LIBRARY, Site.DUPLICATES, Site.QUARANTINE, Site.PHONE)
 
 
 class Orphans:

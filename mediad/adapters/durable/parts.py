@@ -18,7 +18,9 @@ from mediad.model import Digest, Place, Site
 
 Touch = Callable[[str], None]
 
-PART: Final = re.compile(r"\.mediad-[0-9a-f]{32}\.part")  # what `part_of` gives but for the phone
+PART: Final = re.compile(  # what `part_of` gives
+    r"\.mediad-[0-9a-f]{32}\.part|\.syncthing\.mediad-[0-9a-f]{32}\.tmp"
+)
 NO_LINK: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 _NO_FLAG: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})  # NFS knows no NOREPLACE
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
