@@ -254,7 +254,7 @@ def _twin(doc: AssetDoc) -> str:
     of = doc["duplicate_of"]
     seen = [h["evidence"] for h in doc["history"] if h["to"] == State.DUPLICATE]
     if seen and seen[-1].get("figures", {}).get("rendition_of"):
-        return f"it is a smaller rendition that mediad made of asset {of}, and that has come back"
+        return f"it is a rendition that mediad made of asset {of}, and that has come back"
     return f"it is an exact duplicate of asset {of}"
 
 

@@ -35,7 +35,7 @@ class Made:
 
     @property
     def _what(self) -> str:
-        return f"a smaller rendition that mediad made of asset {self.source}"
+        return f"a rendition that mediad made of asset {self.source}"
 
 
 async def recognised(

@@ -31,7 +31,7 @@ def test_the_library_copied_back_is_known_and_set_aside(tmp_path: Path) -> None:
     assert (told["state"], told["duplicate_of"]) == ("duplicate", source)
     assert "archive" not in told["position"]
     assert told["story"][0] == (
-        f"it is a smaller rendition that mediad made of asset {source}, and that has come back"
+        f"it is a rendition that mediad made of asset {source}, and that has come back"
     )
     assert (counts["total"], counts["duplicates"]) == (2, 1)
 

@@ -13,7 +13,7 @@ import pytest
 from mediad.errors import NeedsOperator, Refused, Retryable
 from mediad.model import AssetId, Place, Rendition, Rung, Site
 from mediad.policy.sending import is_original, joined_at
-from mediad.stages import archive, batch, place, release, sort, verify
+from mediad.stages import archive, batch, clean, place, release, sort, verify
 from mediad.stages.verdict import Act, Done
 from mediad.state import State
 from mediad.testing import Killed, Power
@@ -247,6 +247,28 @@ async def test_one_that_nobody_can_make_again_is_a_question(tmp_path: Path) -> N
         await w.run(place.STAGE)
         assert (await w.standing(pair, State.BATCHED)).code == "phone.lost"
         assert w.files.under(Site.PHONE) == {}
+
+
+async def test_one_that_comes_back_stands_aside_and_goes_when_both_halves_are_kept(
+    tmp_path: Path,
+) -> None:
+    rules = {"min_copies": 1}
+    async with world(tmp_path, syncthing=LINKED, phone=MOVING, safety=rules) as w:
+        pair = await shot(w)
+        await w.run()
+        back = await w.drop("back/IMG_1.MP.HEIC", BOTH.decode())
+        await w.run()
+        found = await w.asset(back)
+        assert (found.keeper, State.DUPLICATE in await w.states(back)) == (pair, True)
+        [film] = [p for p in w.files.files if p.site is Site.ARCHIVE and p.key.endswith("MOV")]
+        kept = w.files.files.pop(film)
+        w.clock.advance(40 * 86_400)
+        await w.run(clean.STAGE)
+        assert BOTH in w.files.under(Site.DUPLICATES).values()  # it may be all that is left of it
+        w.files.files[film] = kept
+        await w.journal.retry([found.id], ["held", "failed"])
+        await w.run(clean.STAGE, patience_s=3 * 86_400)
+        assert w.files.under(Site.DUPLICATES) == {}
 
 
 async def test_it_leaves_the_shared_folder_only_when_both_originals_are_safe(

@@ -71,7 +71,7 @@ async def test_a_rendition_that_comes_back_is_set_aside_and_says_of_whom(tmp_pat
         assert State.DUPLICATE in await w.states(back)
         assert (await w.asset(back)).keeper == source
         told = await hashing(w, back)
-        assert told["note"] == f"a smaller rendition that mediad made of asset {source}"
+        assert told["note"] == f"a rendition that mediad made of asset {source}"
         assert told["figures"] == {"rendition_of": source}
         assert w.files.under(Site.DUPLICATES) == {"IMG_1.JPG": SMALL.encode()}
         assert State.PHONE_DUE not in await w.states(back)
@@ -113,7 +113,7 @@ async def test_without_any_copy_of_its_original_it_is_taken_in_by_itself(tmp_pat
         found = await w.asset(back)
         assert (found.keeper, found.identity) == (None, digest_of(SMALL))
         assert (await hashing(w, back))["note"] == (
-            f"a smaller rendition that mediad made of asset {source}, of whose original no copy is seen any more:"
+            f"a rendition that mediad made of asset {source}, of whose original no copy is seen any more:"
             " it is taken in by itself"
         )
         assert w.files.under(Site.DUPLICATES) == {}
