@@ -128,6 +128,13 @@ def test_a_file_that_is_no_toml_is_named_with_its_line(write: Write, text: str, 
     assert fault.startswith(f"{file}:{line}: this is no TOML")
 
 
+@pytest.mark.parametrize("text", ["a" + ".a" * 200_000 + " = 1", "# much to say\n" * 20_000])
+def test_a_file_that_is_no_file_of_settings_is_refused(write: Write, text: str) -> None:
+    """Before it is read as TOML: one key of so many parts would take minutes."""
+    (fault,) = faults_of(write(text))
+    assert "larger than 256 KiB" in fault
+
+
 def test_a_file_that_is_a_maze_is_refused(write: Write) -> None:
     (fault,) = faults_of(write("x = " + "[" * 100_000))
     assert "nested" in fault

@@ -12,6 +12,7 @@ from mediad.config.schema import KEYS, SECTIONS, KeyPath
 from mediad.config.toml_lines import lines_of_keys
 
 PREFIX: Final = "MEDIAD_"
+MOST: Final = 256 << 10  # bytes; all settings with every comment take a tenth of it
 _NOT_SETTINGS: Final = frozenset({"MEDIAD_CONFIG"})
 
 
@@ -28,7 +29,14 @@ class Given:
 def read_text(file: Path) -> str:
     """A small file that a person wrote."""
     try:
-        return file.read_bytes().decode()
+        with file.open("rb") as opened:
+            content = opened.read(MOST + 1)
+        if len(content) > MOST:
+            _refuse(
+                str(file),
+                f"is larger than {MOST >> 10} KiB, and no file of settings; check the path",
+            )
+        return content.decode()
     except UnicodeDecodeError as error:
         _refuse(str(file), f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
     except OSError as error:
