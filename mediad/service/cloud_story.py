@@ -38,7 +38,10 @@ def sentences(doc: CloudAssetDoc | None) -> Iterator[str]:
     if doc is None:
         return
     also = [word for word in ("favourite", "hidden") if doc[word]]
-    also += [f"in the albums {', '.join(doc['albums'])}"] if doc["albums"] else []
+    if (
+        doc["albums"] and doc["deleted_at"] is None and not doc["is_gone"]
+    ):  # Recently Deleted is in none
+        also.append(f"in the albums {', '.join(doc['albums'])}")
     extra = f" ({'; '.join(also)})" if also else ""
     yield f"iCloud knows it as {doc['name']}, added {doc['added_at']}{extra}"
     if doc["deleted_at"] is not None:

@@ -328,6 +328,7 @@ async def test_explain_tells_what_icloud_says_of_it(tmp_path: Path) -> None:
     assert "favourite; in the albums Summer" in "\n".join(plain["story"])
     assert "it waits in the album to be deleted since" in waits
     assert "mediad moved it to Recently Deleted in iCloud" in gone
+    assert "in the albums" not in gone
 
 
 async def test_what_came_by_the_folder_has_nothing_to_tell_of_icloud(tmp_path: Path) -> None:
