@@ -162,3 +162,12 @@ async def test_of_what_is_no_duplicate_no_keeper_is_written_down(tmp_path: Path)
         ]
         assert isinstance(figures, dict)
         assert set(figures) == {"tag", "until"}
+
+
+async def test_what_a_person_deletes_is_seen_though_mediad_may_delete_nothing_today(
+    tmp_path: Path,
+) -> None:
+    async with cloudy(tmp_path, delete={"mode": "manual", "per_day": 0}) as w:
+        ref, asset = await cooled(w)
+        w.cloud.set(ref, deleted=True)
+        assert isinstance(await w.rule(delete.STAGE, asset), Done)
