@@ -185,6 +185,20 @@ EQUIVALENT: Final = (
         "without `never(case.row.remote)`",
         "of what never goes this is asked only after, and whether the day is spent, which it is not held up by",
     ),
+    Equivalent(
+        _DELETE,
+        "_is_worth_reading",
+        "facts.case is None or facts.is_manual or facts.is_spent",
+        "without `facts.case is None`",
+        "only of what iCloud was asked about; only the types do not know it",
+    ),
+    Equivalent(
+        _DELETE,
+        "_is_worth_reading",
+        "facts.case is None or facts.is_manual or facts.is_spent",
+        "without `facts.is_spent`",
+        "only of what iCloud was asked about, and of what the day has no room for it is not asked",
+    ),
     Equivalent(*_BREAKER, "any((at < before for at in self._lost.values()))", "always", _SPARED),
     Equivalent(*_BREAKER, "at < before", "bound moved", _SPARED),
     Equivalent(
