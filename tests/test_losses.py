@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 REPO = Path(__file__).parents[1]
-STORIES = [f"DL{n}" for n in range(1, 19)]
+STORIES = [*(f"DL{n}" for n in range(1, 19)), *(f"icloudpd #{n}" for n in (99, 154, 346, 918))]
 
 
 def marked() -> dict[str, set[tuple[str, str]]]:
@@ -24,7 +24,9 @@ def marked() -> dict[str, set[tuple[str, str]]]:
 
 
 def told() -> dict[str, set[tuple[str, str]]]:
-    rows = re.findall(r"^\| (DL\d+) \|(.*)$", (REPO / "docs/losses.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (DL\d+|icloudpd #\d+) \|(.*)$", (REPO / "docs/losses.md").read_text(), re.MULTILINE
+    )
     return {
         story: {(where, said) for said, where in re.findall(r"\[([^]]+)\]\(\.\./([^)]+)\)", row)}
         for story, row in rows
