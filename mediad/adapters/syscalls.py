@@ -50,6 +50,23 @@ FS_NAMES: Final = {
 }  # fmt: skip
 
 
+_M_ARENA_MAX: Final = -8
+_ARENAS: Final = 2
+
+
+def bound_arenas() -> bool:
+    """
+    Let all threads of this process share a few pools of the C library. False: this one (not glibc) has none to share.
+
+    It gives every thread one of its own, up to eight for each core, and what is free in one is of no use to another:
+    a daemon of many threads grew by 80 MB in half an hour of much work, while what it held stayed the same.
+    """
+    try:
+        return bool(_libc.mallopt(_M_ARENA_MAX, _ARENAS))
+    except AttributeError:
+        return False
+
+
 class _OpenHow(ctypes.Structure):
     _fields_ = (
         ("flags", ctypes.c_uint64),

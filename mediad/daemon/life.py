@@ -20,6 +20,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from mediad import __version__
+from mediad.adapters.syscalls import bound_arenas
 from mediad.config import Loaded
 from mediad.daemon.house import FOLDERS, House, open_house
 from mediad.daemon.liveness import LIMIT_S
@@ -45,6 +46,7 @@ async def live(loaded: Loaded, *, once: bool, root: Path | None) -> int:
     supervisor = Supervisor.from_environ(os.environ)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # for the handles of large lots
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, OPEN_FILES)), hard))
+    bound_arenas()
     gc.freeze()  # what was imported stays
     gc.set_threshold(GARBAGE, 20, 20)
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
