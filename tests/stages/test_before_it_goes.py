@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mediad.errors import Retryable
 from mediad.model import AssetId, Place, Site, SiteKey
 from mediad.stages import archive, clean, delete, release, sort
 from mediad.stages.verdict import Act, Done, Refuse, Wait
@@ -171,3 +172,17 @@ async def test_what_a_person_deletes_is_seen_though_mediad_may_delete_nothing_to
         ref, asset = await cooled(w)
         w.cloud.set(ref, deleted=True)
         assert isinstance(await w.rule(delete.STAGE, asset), Done)
+
+
+async def test_what_icloud_refuses_because_it_was_changed_just_now_is_looked_at_again(
+    tmp_path: Path,
+) -> None:
+    async with cloudy(tmp_path) as w:
+        ref, number = await cooled(w)
+        asset = await w.asset(number)
+        [facts] = await delete.look([asset], w.ports())
+        assert isinstance(facts, delete.Facts)
+        w.cloud.set(ref, favourite=True)
+        [answer] = await delete.act([asset], [facts], w.ports())
+        assert isinstance(answer, Retryable)
+        assert w.cloud.deleted == []
