@@ -174,7 +174,7 @@ async def test_what_a_person_deletes_is_seen_though_mediad_may_delete_nothing_to
         assert isinstance(await w.rule(delete.STAGE, asset), Done)
 
 
-async def test_what_icloud_refuses_because_it_was_changed_just_now_is_looked_at_again(
+async def test_what_icloud_has_no_more_in_that_moment_is_looked_at_again(
     tmp_path: Path,
 ) -> None:
     async with cloudy(tmp_path) as w:
@@ -182,7 +182,7 @@ async def test_what_icloud_refuses_because_it_was_changed_just_now_is_looked_at_
         asset = await w.asset(number)
         [facts] = await delete.look([asset], w.ports())
         assert isinstance(facts, delete.Facts)
-        w.cloud.set(ref, favourite=True)
+        w.cloud.expunge(ref)
         [answer] = await delete.act([asset], [facts], w.ports())
         assert isinstance(answer, Retryable)
         assert w.cloud.deleted == []
