@@ -99,6 +99,18 @@ def warrant_for_duplicate(
     return _warrant(asset, places, fresh, min_copies, required, made_from)
 
 
+def made_from(holder: Asset) -> dict[Digest, Collection[Digest]]:
+    """What mediad made of its originals, for the library or for the phone; never what came itself."""
+    taken = {o.id: o.digest for o in holder.originals if o.digest}
+    made = {r.digest: {r.original} for r in holder.renditions}
+    made |= {p.digest: set(p.halves) for p in holder.placements}
+    return {
+        digest: {taken[o] for o in of}
+        for digest, of in made.items()
+        if of <= taken.keys() and digest not in taken.values()
+    }
+
+
 def warrant_for_shared(
     asset: Asset, fresh: Sequence[Copy], required: Collection[Site] = ()
 ) -> Warrant:

@@ -25,6 +25,7 @@ from mediad.policy.deletion import (
     ANNOUNCED,
     COUNTED,
     Warrant,
+    made_from,
     warrant_for_duplicate,
     warrant_for_spool,
 )
@@ -136,20 +137,8 @@ def _facts(asset: Asset, sights: lots.Seen, holder: Asset | None, io: Ports) -> 
         required=frozenset() if "archive" in settings.off() else frozenset({Site.ARCHIVE}),
         remembered=tuple(c for c in holder.copies if c.place.site in COUNTED) if holder else (),
         sent=holder.placements if holder else (),
-        made_from=_made_from(holder) if holder else {},
+        made_from=made_from(holder) if holder else {},
     )
-
-
-def _made_from(holder: Asset) -> dict[Digest, Collection[Digest]]:
-    """What mediad made from its originals, for the library or for the phone; never what came itself."""
-    taken = {o.id: o.digest for o in holder.originals if o.digest}
-    made = {r.digest: {r.original} for r in holder.renditions}
-    made |= {p.digest: set(p.halves) for p in holder.placements}
-    return {
-        digest: {taken[o] for o in of if o in taken}
-        for digest, of in made.items()
-        if of <= taken.keys() and digest not in taken.values()
-    }
 
 
 def _asked(facts: Facts) -> tuple[Copy, ...]:

@@ -140,13 +140,6 @@ EQUIVALENT: Final = (
         "without `m.seen is None`",
         "whatever was copied or compared was looked at before; only the types do not know it",
     ),
-    Equivalent(
-        _CLEAN,
-        "_made_from",
-        "o.digest",
-        "all pass",
-        "nothing is made or placed of an original before its bytes are known",
-    ),
     Equivalent(_CLEAN, "_facts", "True", "other strict", _ONE_EACH),
     Equivalent(_CLEAN, "_verified", "True", "other strict", _ONE_EACH),
     Equivalent(_RELEASE, "_verified", "True", "other strict", _ONE_EACH),

@@ -25,7 +25,7 @@ import hypothesis
 import pytest
 
 QUIET: Final = (
-    "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", "--timeout=60",
+    "-q", "-x", "-m", "not crash", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", "--timeout=60",
     "-W", "ignore::pytest.PytestAssertRewriteWarning",  # they are loaded before
 )  # fmt: skip
 CPU_S: Final = 60

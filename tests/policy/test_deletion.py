@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from mediad.model import (
     OriginalId,
     Place,
     Placement,
+    Rendition,
     Role,
     Site,
     SiteKey,
@@ -29,6 +31,7 @@ from mediad.policy import deletion
 from mediad.policy.deletion import (
     COUNTED,
     KEPT,
+    made_from,
     warrant_for_duplicate,
     warrant_for_shared,
     warrant_for_spool,
@@ -123,26 +126,61 @@ def test_a_duplicate_goes_on_the_word_of_its_keepers_copies() -> None:
             warrant_for_duplicate(twin, other, 1)
 
 
+MADE: Final = Digest("c" * 64)
+
+
+def rendition(of: int, digest: Digest) -> Rendition:
+    return Rendition(OriginalId(of), "r/1", Place(Site.LIBRARY, SiteKey("r.jpg")), digest, 1)
+
+
+def sent(digest: Digest, film: int | None = None) -> Placement:
+    other = OriginalId(film) if film else None
+    return Placement(OriginalId(1), BatchId(1), SiteKey("IMG_1.HEIC"), digest, 9, 1, film=other)
+
+
+@pytest.mark.parametrize(
+    ("renditions", "placements", "expected"),
+    [
+        ((rendition(2, MADE),), (), {MADE: {MOVIE}}),
+        ((), (sent(MADE),), {MADE: {STILL}}),
+        ((), (sent(MADE, film=2),), {MADE: {STILL, MOVIE}}),
+        ((), (sent(STILL),), {}),  # it was sent as it came
+        ((rendition(1, MOVIE),), (), {}),  # whoever has the film's own bytes has the film
+        ((), (sent(MADE, film=3),), {}),  # of the third nothing is known
+        ((rendition(4, MADE),), (), {}),  # nor of the fourth
+    ],
+)
+def test_what_mediad_made_is_told_from_what_came(
+    renditions: tuple[Rendition, ...],
+    placements: tuple[Placement, ...],
+    expected: dict[Digest, set[Digest]],
+) -> None:
+    """What is not in it goes only on copies of its own bytes."""
+    three = (*PAIR.originals, original(3, None))
+    holder = replace(PAIR, originals=three, renditions=renditions, placements=placements)
+    assert made_from(holder) == expected
+
+
 def test_a_rendition_that_came_back_goes_on_the_proof_of_what_it_was_made_from() -> None:
     aside = copy(Site.DUPLICATES, SMALL, 9)
     back = Asset(
         AssetId(5), "small.JPG", Kind.PHOTO, "folder", 1, (original(9, SMALL),),
         copies=(aside,), keeper=AssetId(1),
     )  # fmt: skip
-    made_from = {SMALL: {STILL}}
-    warrant = warrant_for_duplicate(back, ALL[:1], 1, {Site.ARCHIVE}, made_from)
+    of = {SMALL: {STILL}}
+    warrant = warrant_for_duplicate(back, ALL[:1], 1, {Site.ARCHIVE}, of)
     assert (warrant.places, warrant.evidence) == (((aside.place, SMALL),), ALL[:1])
     same = copy(Site.LIBRARY, SMALL, 2)  # the rendition itself, in the library, is no proof of it
     for fresh, known in (
-        ([same], made_from),
-        ([ALL[1]], made_from),
+        ([same], of),
+        ([ALL[1]], of),
         (ALL, {}),
         (ALL, {STILL: {SMALL}}),
     ):
         with pytest.raises(Refused):
             warrant_for_duplicate(back, fresh, 1, (), known)
     with pytest.raises(Refused, match="in the archive"):
-        warrant_for_duplicate(back, ALL[2:], 1, {Site.ARCHIVE}, made_from)
+        warrant_for_duplicate(back, ALL[2:], 1, {Site.ARCHIVE}, of)
 
 
 def test_of_a_duplicate_only_what_was_set_aside_goes() -> None:
@@ -177,13 +215,13 @@ def test_a_motion_photo_that_came_back_goes_only_when_both_halves_are_kept() -> 
         AssetId(5), "a.MP.HEIC", Kind.PHOTO, "folder", 1, (original(9, SMALL),),
         copies=(aside,), keeper=AssetId(1),
     )  # fmt: skip
-    made_from = {SMALL: {STILL, MOVIE}}
+    of = {SMALL: {STILL, MOVIE}}
     kept = (copy(Site.ARCHIVE, STILL), copy(Site.ARCHIVE, MOVIE, 2))
-    warrant = warrant_for_duplicate(back, kept, 1, {Site.ARCHIVE}, made_from)
+    warrant = warrant_for_duplicate(back, kept, 1, {Site.ARCHIVE}, of)
     assert set(warrant.places) == {(aside.place, SMALL)}
     for less in kept:
         with pytest.raises(Refused, match="Nothing was removed"):
-            warrant_for_duplicate(back, (less,), 1, {Site.ARCHIVE}, made_from)
+            warrant_for_duplicate(back, (less,), 1, {Site.ARCHIVE}, of)
 
 
 def test_the_phones_copy_counts_by_the_phones_word_and_not_by_the_folder_that_is_shared() -> None:
