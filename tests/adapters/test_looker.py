@@ -1,6 +1,7 @@
 """Guards how photos are looked at: by a process with limits, from wherever they lie, and never by touching them."""
 
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -68,7 +69,7 @@ async def test_what_is_very_large_is_not_fetched(
         with pytest.raises(Refused) as fault:
             await eyes.look(Place(Site.ARCHIVE, SiteKey(path.name)), Media.JPEG)
         assert fault.value.code == "compress.too_large"
-        assert not (tmp_path / FOLDER).exists()
+        assert not list((tmp_path / FOLDER).iterdir())
 
 
 async def test_a_disk_that_hangs_keeps_nobody_waiting(
@@ -83,6 +84,22 @@ async def test_a_disk_that_hangs_keeps_nobody_waiting(
             await eyes.look(Place(Site.ARCHIVE, SiteKey("pipe")), Media.JPEG)
         assert fault.value.code == "io.unreachable"
         pipe.open("wb").close()  # lets the thread go
+
+
+def test_what_comes_late_from_a_disk_that_hung_is_not_taken_for_the_next_photo(
+    tmp_path: Path,
+) -> None:
+    pipe, next_photo, target = tmp_path / "pipe", tmp_path / "next", tmp_path / FOLDER / "fetched"
+    os.mkfifo(pipe)
+    next_photo.write_bytes(b"the next")
+    late = threading.Thread(target=looker._fetch, args=(pipe, target, Site.ARCHIVE))
+    late.start()
+    with pipe.open("wb") as disk:  # it is at its reading now
+        target.unlink(missing_ok=True)  # as who waits no more leaves it
+        looker._fetch(next_photo, target, Site.LIBRARY)
+        disk.write(b"the late one")
+    late.join()
+    assert target.read_bytes() == b"the next"
 
 
 async def test_after_a_rest_it_looks_again(tmp_path: Path) -> None:
