@@ -27,9 +27,9 @@ class NearSide:
     async def next_look(self) -> int | None:
         return await self._readers.ask(lambda db: db.execute(near.NEXT).fetchone()[0])
 
-    async def look_later(self, original: OriginalId, at: int) -> None:
+    async def look_later(self, originals: Sequence[OriginalId], at: int) -> None:
         do = self._connection.execute
-        await self._all([partial(do, near.LATER, (original, at))])
+        await self._all([partial(do, near.LATER, (original, at)) for original in originals])
 
     async def looked(self, original: OriginalId, seen: Impression | None) -> int:
         """What was seen of a photo; None: it cannot be looked at. Returns how many look like it."""

@@ -12,10 +12,10 @@ import anyio
 import structlog
 
 from mediad.engine import Engine
-from mediad.errors import MediadError, Refused
+from mediad.errors import Bug, MediadError, NeedsOperator, Refused, Retryable
 from mediad.journal import Journal
 from mediad.journal.near import Unlooked
-from mediad.model import Media, Place, Site
+from mediad.model import Media, OriginalId, Place, Site
 from mediad.policy.problems import Problems
 from mediad.ports import Clock, Ports, Sighting
 from mediad.ports.looks import Looker
@@ -54,16 +54,31 @@ class Likeness:
 
     async def turn(self, clock: Clock) -> float:
         """A page of photos at most. Returns after how many seconds to come again."""
+        try:
+            return await self._page(clock)
+        except Bug:
+            raise
+        except MediadError as fault:  # the journal does not answer
+            self._engine.link_is_down(fault.site or "journal", fault)
+            return IDLE_S
+
+    async def _page(self, clock: Clock) -> float:
         page = await self._journal.unlooked(clock.now(), PAGE) if self._is_on() else []
+        later: list[OriginalId] = []
+        rest_s = 0.0 if len(page) == PAGE else IDLE_S
         for photo in page:
             if not self._is_on() or self._is_busy():
-                return BUSY_S
-            await self._look(photo, clock.now())
+                rest_s = BUSY_S
+                break
+            if not await self._look(photo):
+                later.append(photo.original)
             await clock.sleep(0)
-        if len(page) == PAGE:
-            return 0.0
-        await self._looker.rest()
-        return IDLE_S
+        if later:  # there may be a whole library of them: a page at a time, and no haste
+            await self._journal.look_later(later, clock.now() + AGAIN_MS)
+            rest_s = rest_s or IDLE_S
+        if rest_s == IDLE_S:
+            await self._looker.rest()
+        return rest_s
 
     def _is_on(self) -> bool:
         settings = self._ports().settings
@@ -72,21 +87,21 @@ class Likeness:
     def _is_busy(self) -> bool:
         return any(self._engine.running(stage) for stage in self._engine.stages())
 
-    async def _look(self, photo: Unlooked, now: int) -> None:
+    async def _look(self, photo: Unlooked) -> bool:
+        """False: not just now."""
         seen, media = None, _media(photo)
         if media is not None and not photo.is_aside:
             try:
                 place = await self._place(photo)
                 if place is None:
-                    await self._journal.look_later(photo.original, now + AGAIN_MS)
-                    return
+                    return False
                 seen = await self._looker.look(place, media)
             except Refused as no:
                 log.info("photo.not_looked_at", asset=photo.of.asset.id, code=no.code, why=no.what)
-            except MediadError:
-                await self._journal.look_later(photo.original, now + AGAIN_MS)
-                return
+            except (Retryable, NeedsOperator):
+                return False
         await self._journal.looked(photo.original, seen)
+        return True
 
     async def _place(self, photo: Unlooked) -> Place | None:
         """Where its bytes are, or a rendition's, which looks the same; None: nowhere that can be read now."""

@@ -70,7 +70,7 @@ async def test_every_photo_is_to_be_looked_at_once(journal: Journal) -> None:
 
 async def test_what_is_looked_at_later_waits_for_its_time(journal: Journal) -> None:
     first, second = await taken(journal, "a.jpg"), await taken(journal, "b.jpg")
-    await journal.look_later(await photo(journal, first), 500)
+    await journal.look_later([await photo(journal, first)], 500)
     assert [u.of.asset.id for u in await journal.unlooked(499, 10)] == [second]
     assert [u.of.asset.id for u in await journal.unlooked(500, 10)] == [second, first]
     assert await journal.next_look() == 0

@@ -9,6 +9,7 @@ from mediad.errors import MediadError, Refused, Retryable
 from mediad.model import AssetId, Media, Place, Site, SiteKey
 from mediad.policy.problems import Problem
 from mediad.ports.looks import Impression
+from mediad.watchers import likeness
 from mediad.watchers.likeness import AGAIN_MS, BUSY_S, IDLE_S, SOURCES, Likeness
 from tests.watchers.scrub_world import World, a_world
 
@@ -105,6 +106,38 @@ async def test_where_no_place_can_be_asked_it_comes_again_later(tmp_path: Path) 
         w.clock.advance(AGAIN_MS / 1000)
         await look.turn(w.clock)
         assert len(eyes.seen) == 1
+
+
+async def test_while_a_place_is_away_a_whole_library_of_photos_waits_without_haste(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(likeness, "PAGE", 2)
+    async with a_world(tmp_path) as w:
+        for n in range(5):
+            await photo(w, f"{n}.jpg", bytes([n]))
+        for site in SOURCES:
+            w.problems.report(Problem(f"{site}.hung", "it hangs", 1, "wait", subject=site))
+        look, now, written = watch(w, Eyes()), w.clock.now(), w.journal.groups
+        assert await look.turn(w.clock) == IDLE_S
+        assert w.journal.groups == written + 1
+        assert len(await w.journal.unlooked(now, 9)) == 3
+        for site in SOURCES:
+            w.problems.clear(site)
+        assert await look.turn(w.clock) == 0.0
+
+
+async def test_a_journal_that_cannot_be_written_is_told_of_and_ends_nothing(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as w:
+        await photo(w, "a.jpg", b"a")
+        eyes = Eyes()
+        look = watch(w, eyes)
+        w.journal._connection.execute("PRAGMA query_only = ON")
+        assert await look.turn(w.clock) == IDLE_S
+        assert w.problems.about("journal") is not None
+        w.journal._connection.execute("PRAGMA query_only = OFF")
+        await look.turn(w.clock)
+        assert len(eyes.seen) == 2
+        assert await w.journal.next_look() is None
 
 
 @pytest.mark.parametrize(
