@@ -13,6 +13,7 @@ import anyio
 import structlog
 
 from mediad.engine import Engine
+from mediad.errors import Bug, MediadError
 from mediad.journal import Journal
 from mediad.policy import scrub
 from mediad.policy.problems import Problems
@@ -62,6 +63,15 @@ class Scrub:
 
     async def turn(self, clock: Clock) -> float:
         """One lot at most. Returns after how many seconds to come again."""
+        try:
+            return await self._turn(clock)
+        except Bug:
+            raise
+        except MediadError as fault:  # the journal does not answer
+            self._engine.link_is_down(fault.site or "journal", fault)
+            return self._rests("the journal does not answer", IDLE_S)
+
+    async def _turn(self, clock: Clock) -> float:
         rules = Rules.of(self._ports().settings)
         await self._look_after(rules, clock)
         now = clock.now()

@@ -7,6 +7,7 @@ import anyio
 
 from mediad.errors import NeedsOperator
 from mediad.model import AssetId, Site
+from mediad.watchers.scrub import IDLE_S
 from tests.watchers.scrub_world import World, a_world
 
 MONTH_S = 31 * 86400.0
@@ -107,6 +108,18 @@ async def test_switched_off_it_reads_nothing_and_says_so(tmp_path: Path) -> None
         await w.scrubbed()
         assert w.files.reread_bytes == 0
         assert "scrub.enabled" in w.scrub.stands.why
+
+
+async def test_a_journal_that_cannot_be_written_is_told_of_and_ends_nothing(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as w:
+        await photos(w, 1)
+        w.clock.advance(MONTH_S)
+        w.journal._connection.execute("PRAGMA query_only = ON")
+        assert await w.scrub.turn(w.clock) == IDLE_S
+        assert w.problems.about("journal") is not None
+        w.journal._connection.execute("PRAGMA query_only = OFF")
+        await w.scrubbed()
+        assert (await w.journal.scrub_day(w.scrub.stands.day)).copies == 3
 
 
 async def test_who_has_too_little_time_says_so(tmp_path: Path) -> None:
