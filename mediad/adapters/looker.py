@@ -60,7 +60,8 @@ class WorkerLooker:
 
     async def _looked(self, path: Path, media: Media) -> Impression:
         job = {"source": str(path), "media": media.value}
-        said = await self._workers.ask(job, LIMITS)
+        with faults_of(Site.SPOOL):  # no process could be started
+            said = await self._workers.ask(job, LIMITS)
         return Impression(
             said["low"], int(said["bits"], 16), bytes.fromhex(said["tint"]), said["is_flat"]
         )

@@ -10,6 +10,7 @@ import pytest
 
 from mediad.adapters import looker
 from mediad.adapters.looker import FOLDER, WorkerLooker
+from mediad.adapters.workers import Workers
 from mediad.errors import MediadError, Refused, Retryable
 from mediad.model import Media, Place, Site, SiteKey
 from mediad.policy.likeness import alike
@@ -58,6 +59,14 @@ async def test_what_has_gone_is_looked_at_later(tmp_path: Path, site: Site) -> N
         with pytest.raises(MediadError) as fault:
             await eyes.look(Place(site, SiteKey("gone")), Media.JPEG)
         assert not isinstance(fault.value, Refused)
+
+
+async def test_where_no_process_can_be_started_it_is_looked_at_later(tmp_path: Path) -> None:
+    async with a_looker(tmp_path) as eyes:
+        path = saved(tmp_path / "site", scene(1))
+        eyes._workers = Workers("mediad.adapters.look_worker", 1, cwd=tmp_path / "gone")
+        with pytest.raises(Retryable):
+            await eyes.look(Place(Site.SPOOL, SiteKey(path.name)), Media.JPEG)
 
 
 async def test_what_is_very_large_is_not_fetched(
