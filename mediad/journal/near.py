@@ -1,5 +1,6 @@
 """What looks alike: who is to be looked at next, what was seen, and the pairs. Nothing here moves an asset."""
 
+import heapq
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -8,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from mediad.journal.rows import Condition, Listed
 from mediad.journal.whole import listed
 from mediad.model import AssetId, OriginalId
-from mediad.policy.likeness import alike, is_low_near, near_bands
+from mediad.policy.likeness import LOW_APART, alike, low_apart, near_bands
 from mediad.ports.looks import Impression
 
 Connection = sqlite3.Connection
@@ -17,6 +18,9 @@ Do = Callable[..., sqlite3.Cursor]
 MOST_NEAR: Final = 20  # kept of one photo: the likest
 MOST_TOLD: Final = 200  # of one asset: others may have it among their likest
 MOST_IN_BAND: Final = 50_000  # looked through of one band: a library of blank pages ends somewhere
+MOST_COMPARED: Final = (
+    2_000  # of those, the nearest by their longest waves: a time lapse has 50,000 of one picture
+)
 _SIGNED: Final = 1 << 63
 _WRAP: Final = 1 << 64
 _ASIDE: Final = frozenset({Condition.DUPLICATE, Condition.QUARANTINED, Condition.ABSORBED})
@@ -85,14 +89,16 @@ def neighbours(
 ) -> list[tuple[OriginalId, int]]:
     """Who looks like this photo and is of another asset, the likest first."""
     mine = db.execute(OWNER, (original,)).fetchone() or (None,)
-    close: set[int] = set()
+    close: dict[int, int] = {}
     for number, words in near_bands(seen.low):
-        rows = db.execute(IN_BAND[number], (json.dumps(words),))
-        close |= {o for o, low in rows if is_low_near(low % _WRAP, seen.low)}
-    close.discard(original)
+        for o, low in db.execute(IN_BAND[number], (json.dumps(words),)):
+            if (apart := low_apart(low % _WRAP, seen.low)) <= LOW_APART:
+                close[o] = apart
+    close.pop(original, None)
+    nearest = heapq.nsmallest(MOST_COMPARED, close, key=lambda o: (close[o], o))
     found = [
         (OriginalId(row[0]), degree)
-        for row in db.execute(LIKE, (json.dumps(sorted(close)),))
+        for row in db.execute(LIKE, (json.dumps(nearest),))
         if row[4] != mine[0] and (degree := alike(seen, _impression(row)))
     ]
     return sorted(found, key=lambda f: (-f[1], f[0]))[:MOST_NEAR]

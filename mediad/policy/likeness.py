@@ -42,8 +42,12 @@ def near_bands(low: int) -> Iterator[tuple[int, list[int]]]:
         yield number, [word ^ mask for mask in _MASKS]
 
 
+def low_apart(one: int, other: int) -> int:
+    return (one ^ other).bit_count()
+
+
 def is_low_near(one: int, other: int) -> bool:
-    return (one ^ other).bit_count() <= LOW_APART
+    return low_apart(one, other) <= LOW_APART
 
 
 def alike(one: Impression, other: Impression) -> int:

@@ -117,6 +117,15 @@ async def test_every_neighbour_is_found_among_many(
     assert {p.one if p.other == mine else p.other for p in await journal.near_of(asset)} == close
 
 
+async def test_of_very_many_like_ones_only_the_nearest_are_compared(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near, "MOST_COMPARED", 2)
+    _, one, two = [await shown(journal, f"{n}.jpg", like(n)) for n in (9, 1, 5)]
+    mine = await shown(journal, "mine.jpg", SEEN)
+    assert {p.of_one.asset.id for p in await journal.near_of(mine)} == {one, two}
+
+
 async def test_what_is_set_aside_since_is_not_told_of(journal: Journal) -> None:
     one = await shown(journal, "a.jpg", SEEN)
     twin = await taken(journal, "b.jpg", then=S.DUPLICATE)
