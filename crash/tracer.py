@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from crash import ptrace
@@ -92,6 +93,8 @@ class _Run:
                     self._kill()
                     continue
                 self._stirred(pid, status)
+        if self._was_killed or self._timed_out:
+            _end_the_unborn()
         return Ended(self._status, self._was_killed, self._timed_out)
 
     def _stirred(self, pid: int, status: int) -> None:
@@ -137,6 +140,26 @@ class _Run:
                 os.kill(pid, signal.SIGKILL)
 
 
+def _end_the_unborn() -> None:
+    """Whose birth nobody has told yet stands still, with all that its parent held: a lock, for one."""
+    while pids := traced():
+        for pid in pids:
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, _ALL)
+
+
+def traced() -> list[int]:
+    """Whoever is traced by this process, also those that nothing was heard of yet."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):
+            said = path.read_text().partition("TracerPid:")[2]
+            if int(said.split(maxsplit=1)[0]) == os.getpid():
+                found.append(int(path.parent.name))
+    return found
+
+
 class Alarm:
     """Interrupts a wait when time is up."""
 
@@ -155,4 +178,4 @@ class Alarm:
         signal.signal(signal.SIGALRM, self._before)
 
 
-__all__ = ["GO", "KILL", "Alarm", "Ended", "Order", "Watcher", "run"]
+__all__ = ["GO", "KILL", "Alarm", "Ended", "Order", "Watcher", "run", "traced"]

@@ -110,3 +110,42 @@ def test_a_short_write_is_a_real_one(tmp_path: Path) -> None:
     assert said == [500, 1000, None]
     assert told[3] == "write a"
     assert (tmp_path / "root" / "c").read_bytes() == b"x" * 500
+
+
+FORKS = """
+import os, sys, threading, time
+from crash.points import At
+from crash.tracer import run, traced
+
+root = sys.argv[1]
+
+def forking():
+    while True:
+        if os.fork() == 0:
+            os._exit(0)
+        os.wait()
+
+def child():
+    for _ in range(3):
+        threading.Thread(target=forking, daemon=True).start()
+    for n in range(100):
+        os.mkdir(f"{root}/{n}")
+    return 0
+
+left = []
+for nth in range(1, 26):
+    for name in os.listdir(root):
+        os.rmdir(f"{root}/{name}")
+    assert run(child, At(root, "kill", nth % 20 + 1), timeout_s=20).was_killed
+    left += traced()
+print(left)
+"""
+
+
+@pytest.mark.crash
+def test_a_child_that_was_just_being_born_dies_with_the_others(tmp_path: Path) -> None:
+    """It has what its parent had, and would hold the lock against the next start."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "[]\n"
