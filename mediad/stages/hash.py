@@ -69,13 +69,8 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
-    lost = next((f.original for f in facts.files if f.place is None and f.original.digest), None)
-    if lost is not None:
-        return Refuse(
-            "intake.lost",
-            f"the working copy of {lost.name} is no longer in processing; its other copies were not touched",
-            "put the file back, or drop it into incoming again, then `mediactl retry`",
-        )
+    if lost := _lost(facts):
+        return lost
     if back := _not_as_it_came(asset, facts):
         return back
     if not _is_read(facts):
@@ -86,6 +81,27 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
     if any(not f.is_at(site) for f in facts.present):
         return Act(f"set {asset.name} aside in {site}")
     return _done(asset, facts, site)
+
+
+def _lost(facts: Facts) -> Refuse | None:
+    """What was read once, is not there to be read again when a half comes late, or is not what it was."""
+    lost = next((f.original for f in facts.files if f.place is None and f.original.digest), None)
+    if lost is not None:
+        return Refuse(
+            "intake.lost",
+            f"the working copy of {lost.name} is no longer in processing; its other copies were not touched",
+            "put the file back, or drop it into incoming again, then `mediactl retry`",
+        )
+    changed = next((f.original for f in facts.present if _is_another(f)), None)
+    if changed is not None and _is_read(facts):
+        return Refuse(
+            "intake.changed",
+            f"the working copy of {changed.name} has other bytes than when it was taken in, and goes nowhere; its other"
+            " copies were not touched",
+            "put the right file back into processing under its name there, or move this one into incoming, where it"
+            " is a file of its own; then `mediactl retry`",
+        )
+    return None
 
 
 def _not_as_it_came(asset: Asset, facts: Facts) -> Done | None:
@@ -220,6 +236,11 @@ def _is_taken(facts: Facts) -> bool:
 
 def _is_read(facts: Facts) -> bool:
     return _is_taken(facts) and all(f.digest is not None for f in facts.present)
+
+
+def _is_another(file: File) -> bool:
+    """Its disk gives other bytes by now."""
+    return file.original.digest is not None and file.digest != file.original.digest
 
 
 def _is_fetched(asset: Asset) -> bool:

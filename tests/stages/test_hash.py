@@ -172,6 +172,27 @@ async def test_a_half_that_vanished_before_it_was_taken_is_left_out(tmp_path: Pa
         assert [bool(o.digest) for o in (await w.asset(pair)).originals] == [True, False]
 
 
+@pytest.mark.parametrize("mtime_ns", [0, 99])
+async def test_a_working_copy_that_went_bad_is_not_taken_for_the_original(
+    tmp_path: Path, mtime_ns: int
+) -> None:
+    """A late half has all of them read again: what a disk gives by then is not what the person dropped."""
+    async with world(tmp_path) as w:
+        photo = await w.drop("IMG_1.HEIC", "heic cid=A at=0")
+        await w.run(*TAKE)
+        was = (await w.asset(photo)).originals[0]
+        file = w.files.files[Place(Site.SPOOL, was.spool_key)]
+        file.content, file.mtime_ns = b"heic cid=A at=1", mtime_ns or file.mtime_ns
+        await w.drop("IMG_1.MOV", "mov cid=A")
+        await w.run(*TAKE)
+        verdict = await w.rule(hash.STAGE, photo)
+        assert isinstance(verdict, Refuse)
+        assert verdict.code == "intake.changed"
+        assert (await w.asset(photo)).originals[0].digest == was.digest
+        file.content = b"heic cid=A at=0"
+        assert isinstance(await w.rule(hash.STAGE, photo), Done)
+
+
 async def test_a_lost_working_copy_is_told_of(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         photo = await w.drop("IMG_1.HEIC", "heic")
