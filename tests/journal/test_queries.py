@@ -89,7 +89,7 @@ HOT = {
     "of bytes": (phone.OF_BYTES, (b"a",)),
     "arriving": (phone.ARRIVING, ("intake", '["ready"]')),
     "rouse": (scribe.ROUSE, (9, "[7, 8]", '["phone.placed"]')),
-    "told again": (learn.PLACE, (7, 1000, "IMG_7", "img_7", b"", 1, 1, "", "", None)),
+    "told again": (learn.PLACE, (7, 1000, "IMG_7", "img_7", b"", 1, 1, "", "", None, None)),
     "witnessed": (learn.WITNESS, (7, 1, "phone-has", "availability", "{}")),
     "unlooked": (near.DUE, (9, 10)),
     "next look": (near.NEXT, ()),
