@@ -210,8 +210,9 @@ async def _recognised(
     asked = [(a, digests) for a, ours in known.items() if (digests := media_digests(ours))]
     answers = await io.ledger.keepers_of(asked) if asked else ()
     keepers = {a: keeper for (a, _), keeper in zip(asked, answers, strict=True)}
-    is_new = [q for q in asked if keepers[q[0]] is None] if io.settings.dedup.enabled else []
-    made = await returned.recognised(is_new, io)
+    dropped = {a.id for a in assets if a.source == "folder"}  # what iCloud lists is judged there
+    is_new = [q for q in asked if keepers[q[0]] is None and q[0] in dropped]
+    made = await returned.recognised(is_new if io.settings.dedup.enabled else [], io)
     return [
         _with_date(replace(f, keeper=keepers.get(a.id), made=made.get(a.id)), known[a.id], a)
         if isinstance(f, Facts) and a.id in known

@@ -27,6 +27,7 @@ from mediad.stages import (
 )
 from mediad.stages.verdict import Act, Done, Refuse, Wait
 from mediad.state import Lane, State
+from tests.stages.clouds import cloudy
 from tests.stages.world import World, world
 
 TAKE = (settle.STAGE, hash.STAGE)
@@ -75,6 +76,17 @@ async def test_a_rendition_that_comes_back_is_set_aside_and_says_of_whom(tmp_pat
         assert told["figures"] == {"rendition_of": source}
         assert w.files.under(Site.DUPLICATES) == {"IMG_1.JPG": SMALL.encode()}
         assert State.PHONE_DUE not in await w.states(back)
+
+
+async def test_one_that_somebody_put_into_icloud_is_a_photo_of_its_own(tmp_path: Path) -> None:
+    """As a duplicate it would get into the album of what may go there, and nothing at home would hold its bytes."""
+    async with cloudy(tmp_path) as w:
+        source = await archived(w)
+        back = await w.bring(w.cloud.take("IMG_1.JPG", SMALL.encode()))
+        await w.run(*TAKE)
+        assert State.HASHED in await w.states(back)
+        assert (await w.asset(back)).keeper is None
+        assert source != back
 
 
 async def test_it_never_goes_the_way_of_an_asset_of_its_own(tmp_path: Path) -> None:

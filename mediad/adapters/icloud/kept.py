@@ -120,7 +120,7 @@ def _is_session(path: Path) -> bool:
 def _is_cookiejar(path: Path) -> bool:
     """Whole: of one that is cut off in a line, the lines before would do for pyicloud, and sign the person out."""
     try:
-        content = path.read_bytes()
+        content = path.read_bytes() if path.stat().st_size <= _MOST else b""
         if not content.endswith(b"\n") or b"\0" in content:
             return False
         LWPCookieJar(str(path)).load(ignore_discard=True, ignore_expires=True)
