@@ -102,8 +102,21 @@ def typed(job: tuple[Path, Path]) -> None:
     sh("bash", "-c", script, source, target)
 
 
-def typed_run(files: list[Path], _: int) -> float:
-    return both_cores(ThreadPoolExecutor, typed, files, "typed")
+def convert(job: tuple[Path, Path]) -> None:
+    """ImageMagick; it keeps EXIF and profile itself, and turns nothing."""
+    source, target = job
+    sh("convert", source, "-quality", "75", target)
+
+
+def squeeze(job: tuple[Path, Path]) -> None:
+    """With jpegoptim, to the same quality and with all tags."""
+    source, target = job
+    shutil.copy2(source, target)
+    sh("jpegoptim", "-q", "-m75", "--strip-none", target)
+
+
+def peer_run(job: Callable[[tuple[Path, Path]], None], files: list[Path], _: int) -> float:
+    return both_cores(ThreadPoolExecutor, job, files, job.__name__)
 
 
 def mediad_run(files: list[Path], figure: float, settings: dict[str, str], _: int) -> float:
@@ -253,8 +266,14 @@ def photos(rounds: int) -> list[Table]:
     goals = {}
     if shutil.which("djpeg"):
         peer = "djpeg to cjpeg, exiftool, sync, two at once: nothing proved"
-        runs[peer] = partial(typed_run, files)
+        runs[peer] = partial(peer_run, typed, files)
         goals[peer] = "≥ 0.8"
+    for program, job, words in (
+        ("convert", convert, "ImageMagick convert, two at once: nothing proved"),
+        ("jpegoptim", squeeze, "jpegoptim, two at once: nothing proved"),
+    ):
+        if shutil.which(program):
+            runs[words] = partial(peer_run, job, files)
     meters = {name: Meter(megapixels, partial(run, 0)) for name, run in runs.items()}
     rows = compare(meters, "MP/s", rounds=rounds, ours=ours, goals=goals)
     again = {name: meter.per_cpu_second.__getitem__ for name, meter in meters.items()}
