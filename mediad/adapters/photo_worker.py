@@ -39,19 +39,25 @@ SORTS: Final[Mapping[type[MediadError], str]] = {
 
 
 def main() -> None:
+    answers = begin()
+    while (job := receive(sys.stdin.buffer)) is not None:
+        answer = _done(job)
+        if rss_bytes() > KEPT_BYTES:
+            _give_back()
+        answer["rss_bytes"] = rss_bytes()
+        send(answers, answer)
+        if not select([sys.stdin], [], [], IDLE_S)[0]:
+            _give_back()
+
+
+def begin() -> BinaryIO:
+    """Before the first foreign byte is read. Where the answers go."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not be taken for an answer
     shut_network()
     os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    while (job := receive(sys.stdin.buffer)) is not None:
-        answer = _done(job)
-        if _rss_bytes() > KEPT_BYTES:
-            _give_back()
-        answer["rss_bytes"] = _rss_bytes()
-        send(answers, answer)
-        if not select([sys.stdin], [], [], IDLE_S)[0]:
-            _give_back()
+    return answers
 
 
 def _give_back() -> None:
@@ -77,15 +83,15 @@ def send(stream: BinaryIO, message: Mapping[str, Any]) -> None:
 
 def _done(job: dict[str, Any]) -> dict[str, Any]:
     limits = Limits(**job["limits"])
-    _limit(limits)
+    limit(limits)
     try:
         return {"answer": _joined(job) if "film" in job else _photo(job, limits)}
-    except MediadError as fault:
-        return _told(fault)
+    except MediadError as no:
+        return told(no)
     except MemoryError:
-        return _fault("refused", "the picture needs more memory than a worker may have", TOO_LARGE)
-    except OSError as fault:
-        return _os_fault(fault)
+        return too_large()
+    except OSError as no:
+        return _os_fault(no)
 
 
 class _Task(NamedTuple):
@@ -160,8 +166,8 @@ def _sizes(candidate: Path) -> Mapping[str, object]:
     return {"digest": blake3(data).hexdigest(), "size": len(data)}
 
 
-def _limit(limits: Limits) -> None:
-    """Soft limits only: ffmpeg, which a job may start, gets its own."""
+def limit(limits: Limits) -> None:
+    """Anew for each job. Soft limits only: ffmpeg, which a job may start, gets its own."""
     spent = resource.getrusage(resource.RUSAGE_SELF)
     until = int(spent.ru_utime + spent.ru_stime) + limits.cpu_s
     for what, most in (
@@ -174,26 +180,30 @@ def _limit(limits: Limits) -> None:
         resource.setrlimit(what, (most if hard == _UNLIMITED else min(most, hard), hard))
 
 
-def _os_fault(fault: OSError) -> dict[str, Any]:
-    match fault.errno:
+def too_large() -> dict[str, Any]:
+    return _fault("refused", "the picture needs more memory than a worker may have", TOO_LARGE)
+
+
+def _os_fault(no: OSError) -> dict[str, Any]:
+    match no.errno:
         case errno.EFBIG:
             return _fault("refused", "the rendition is no smaller", "compress.larger")
         case errno.ENOMEM:
             return _fault("refused", "the picture needs too much memory", TOO_LARGE)
         case _:
-            return _told(translate(fault, Site.SPOOL, ""))
+            return told(translate(no, Site.SPOOL, ""))
 
 
-def _told(fault: MediadError) -> dict[str, Any]:
-    sort = SORTS.get(type(fault), "refused")
-    return _fault(sort, fault.what, fault.code, fault.remedy, fault.site)
+def told(no: MediadError) -> dict[str, Any]:
+    sort = SORTS.get(type(no), "refused")
+    return _fault(sort, no.what, no.code, no.remedy, no.site)
 
 
 def _fault(sort: str, what: str, code: str, remedy: str = "", site: str = "") -> dict[str, Any]:
     return {"fault": {"sort": sort, "what": what, "code": code, "remedy": remedy, "site": site}}
 
 
-def _rss_bytes() -> int:
+def rss_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
