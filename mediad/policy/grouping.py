@@ -91,6 +91,10 @@ def lacks_partner(asset: Asset) -> bool:
     return bool(content_ids(asset)) and not {Slot.PHOTO, Slot.VIDEO} <= slots
 
 
+def is_sidecar(original: Original) -> bool:
+    return original.inspection is not None and original.inspection.media is Media.SIDECAR
+
+
 def is_sidecar_only(asset: Asset) -> bool:
     return {_slot(o) for o in asset.originals} == {Slot.SIDECAR}
 

@@ -14,6 +14,7 @@ from mediad.model import Asset, Digest, Inspection, Original, Place, Site
 from mediad.policy.naming import aside_keys
 from mediad.ports import Files, Sighting
 from mediad.stages import lots
+from mediad.stages.verdict import Refuse
 
 ASIDE: Final = (Site.QUARANTINE, Site.DUPLICATES)
 Places: TypeAlias = tuple[Place, ...]
@@ -61,6 +62,18 @@ async def find(files: Files, assets: Sequence[Asset]) -> list[tuple[File, ...] |
         s if isinstance(s, MediadError) else _files(a, mine, s, promised)
         for a, mine, s in zip(assets, places, sights, strict=True)
     ]
+
+
+def lost(files: Sequence[File]) -> Refuse | None:
+    """What was ours already, and is to be read again, has to be somewhere."""
+    gone = next((f.original for f in files if f.place is None and f.original.digest), None)
+    if gone is None:
+        return None
+    return Refuse(
+        "intake.lost",
+        f"the working copy of {gone.name} is no longer in processing; its other copies were not touched",
+        "put the file back, or drop it into incoming again, then `mediactl retry`",
+    )
 
 
 def _places(original: Original) -> Places:

@@ -21,16 +21,15 @@ from mediad.model import (
     Digest,
     Evidence,
     Inspection,
-    Media,
     Original,
     Place,
     Site,
 )
 from mediad.policy.dates import cloud_claim, resolve
-from mediad.policy.grouping import kind_of, roles
+from mediad.policy.grouping import is_sidecar, kind_of, roles
 from mediad.ports import Ports, Put
 from mediad.stages import lots, returned
-from mediad.stages.finding import File, find
+from mediad.stages.finding import File, find, lost
 from mediad.stages.verdict import Act, Done, Refuse, Stage, Verdict, Wait
 from mediad.state import State
 
@@ -69,8 +68,8 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
-    if lost := _lost(facts):
-        return lost
+    if refusal := _lost(facts):
+        return refusal
     if back := _not_as_it_came(asset, facts):
         return back
     if not _is_read(facts):
@@ -85,13 +84,8 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
 
 def _lost(facts: Facts) -> Refuse | None:
     """What was read once, is not there to be read again when a half comes late, or is not what it was."""
-    lost = next((f.original for f in facts.files if f.place is None and f.original.digest), None)
-    if lost is not None:
-        return Refuse(
-            "intake.lost",
-            f"the working copy of {lost.name} is no longer in processing; its other copies were not touched",
-            "put the file back, or drop it into incoming again, then `mediactl retry`",
-        )
+    if gone := lost(facts.files):
+        return gone
     changed = next((f.original for f in facts.present if _is_another(f)), None)
     if changed is not None and _is_read(facts):
         return Refuse(
@@ -134,7 +128,7 @@ def identity_of(originals: Sequence[Original]) -> Digest | None:
 
 
 def media_digests(originals: Sequence[Original]) -> list[Digest]:
-    return [o.digest for o in originals if o.digest and not _is_sidecar(o)]
+    return [o.digest for o in originals if o.digest and not is_sidecar(o)]
 
 
 # -- what is seen -------------------------------------------------------------------------------
@@ -273,14 +267,10 @@ def _known(facts: Facts) -> tuple[Original, ...]:
     )
 
 
-def _is_sidecar(original: Original) -> bool:
-    return original.inspection is not None and original.inspection.media is Media.SIDECAR
-
-
 def _is_sound(original: Original) -> bool:
     seen = original.inspection
     return (
-        seen is not None and seen.media is not None and not seen.flaw and not _is_sidecar(original)
+        seen is not None and seen.media is not None and not seen.flaw and not is_sidecar(original)
     )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mediad.errors import MediadError
-from mediad.model import Asset, AssetId, Copy, Digest, Media, Original, Site
+from mediad.model import Asset, AssetId, Copy, Digest, Original, Site
+from mediad.policy.grouping import is_sidecar
 from mediad.ports import Ports, Sighting
 
 # Where an original counts as held: not in incoming, which is the person's, and not on the phone, which may let go.
@@ -60,7 +61,7 @@ def _is_held(
     source: Asset, seen: Sequence[tuple[Copy, Sighting | MediadError | None]]
 ) -> bool | None:
     """By stat: nothing goes by this answer, and whoever removes the rendition one day reads the original first."""
-    wanted = [o for o in source.originals if o.digest and not _is_sidecar(o)]
+    wanted = [o for o in source.originals if o.digest and not is_sidecar(o)]
     answers = {_is_there(o, seen) for o in wanted}
     if False in answers or not wanted:
         return False
@@ -74,7 +75,3 @@ def _is_there(
     if any(isinstance(s, Sighting) and s.is_regular and s.size == original.size for s in mine):
         return True
     return None if any(isinstance(s, MediadError) for s in mine) else False
-
-
-def _is_sidecar(original: Original) -> bool:
-    return original.inspection is not None and original.inspection.media is Media.SIDECAR

@@ -25,8 +25,8 @@ from mediad.policy.grouping import (
 from mediad.policy.settle import NotYet, is_settled
 from mediad.ports import Kin, Partner, Ports, Put
 from mediad.stages import lots
-from mediad.stages.finding import File, find
-from mediad.stages.verdict import Act, Done, Merge, Refuse, Stage, Verdict, Wait
+from mediad.stages.finding import File, find, lost
+from mediad.stages.verdict import Act, Done, Merge, Stage, Verdict, Wait
 from mediad.state import State, may_rejoin
 
 # How far back a file of the same name may be the other half of this one.
@@ -74,13 +74,8 @@ async def look(assets: Sequence[Asset], io: Ports) -> Sequence[Facts | MediadErr
 
 
 def decide(asset: Asset, facts: Facts) -> Verdict:
-    lost = next((f.original for f in facts.files if f.place is None and f.original.digest), None)
-    if lost is not None:
-        return Refuse(
-            "intake.lost",
-            f"the working copy of {lost.name} is no longer in processing; its other copies were not touched",
-            "put the file back, or drop it into incoming again, then `mediactl retry`",
-        )
+    if gone := lost(facts.files):
+        return gone
     if all(f.place is None for f in facts.files):
         return Done(_vanished(asset, facts), State.QUARANTINED)
     present = [f for f in facts.files if f.place is not None and not f.is_foreign]
