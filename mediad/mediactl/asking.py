@@ -63,26 +63,23 @@ def _near(client: Client, words: argparse.Namespace) -> int:
     return DONE
 
 
-def _pages(client: Client, left: int | None, path: str, key: str) -> Iterator[dict[str, Any]]:
-    cursor: str | None = ""
-    while cursor is not None and (left is None or left > 0):
-        page = client.get(f"{path}?limit={min(left or 500, 500)}&cursor={cursor}")
+def _pages(
+    client: Client, left: int | None, path: str, key: str, fixed: str = ""
+) -> Iterator[dict[str, Any]]:
+    cursor = ""
+    while left is None or left > 0:
+        page = client.get(f"{path}?limit={min(left or 500, 500)}&cursor={cursor}{fixed}")
         yield from page[key]
         left = None if left is None else left - len(page[key])
         cursor = page["cursor"]
+        if not cursor:
+            return
 
 
 def _assets(client: Client, words: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    left, cursor = words.limit, ""
     asked = {"stage": words.stage, "state": words.state, "since": words.since}
     fixed = "".join(f"&{k}={quoted(v)}" for k, v in asked.items() if v)
-    while left is None or left > 0:
-        page = client.get(f"/assets?limit={min(left or 500, 500)}&cursor={cursor}{fixed}")
-        yield from page["assets"]
-        left = None if left is None else left - len(page["assets"])
-        cursor = page["cursor"]
-        if not cursor:
-            return
+    return _pages(client, words.limit, "/assets", "assets", fixed)
 
 
 def quoted(text: str) -> str:
