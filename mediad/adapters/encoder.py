@@ -5,7 +5,6 @@ A rendition is made in a private folder and handed over whole; `place` gives it 
 judged is remembered for as long as the process lives, so that nothing is made twice to hear the same answer.
 """
 
-import os
 import shutil
 import tempfile
 import threading
@@ -25,7 +24,7 @@ from mediad.adapters.errnos import faults_of
 from mediad.adapters.joiner import Joiner
 from mediad.adapters.video import render_video
 from mediad.adapters.video_gates import Making, judge_video
-from mediad.adapters.workers import Children, Limits, Workers
+from mediad.adapters.workers import PICTURE_BYTES, Children, Limits, Workers
 from mediad.errors import Refused
 from mediad.model import Digest, Place, Site
 from mediad.ports import Halves, Judgement, Recipe
@@ -34,7 +33,6 @@ REMEMBERED: Final = 4096
 _MAKINGS: Final = (
     8  # of videos that are not judged yet: every frame's time, some megabytes of a long film
 )
-_RAM_BYTES: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 _MB: Final = 1_000_000
 _PIECE_BYTES: Final = 4 << 20
 
@@ -89,7 +87,7 @@ class WorkerEncoder:
             try:
                 judged = None
                 if recipe.media.is_video:
-                    await self._film(origin, target, candidate, recipe)
+                    await self._film(origin, target, folder, candidate, recipe)
                 else:
                     judged = await self._photo("render", origin, target, folder, recipe)
             except Refused as no:
@@ -132,11 +130,12 @@ class WorkerEncoder:
     async def judge_joined(self, halves: Halves, candidate: Place) -> Judgement | None:
         return await self._joiner.judge(halves, candidate)
 
-    async def _film(self, origin: Path, target: Path, candidate: Place, recipe: Recipe) -> None:
+    async def _film(
+        self, origin: Path, target: Path, folder: Path, candidate: Place, recipe: Recipe
+    ) -> None:
         seen = await anyio.to_thread.run_sync(_signature, origin, limiter=self._threads)
-        async with self._folder() as folder:
-            limits = Limits(scratch=folder)
-            made = await self._in_thread(partial(render_video, origin, target, recipe, limits))
+        limits = Limits(scratch=folder)
+        made = await self._in_thread(partial(render_video, origin, target, recipe, limits))
         self._makings[candidate] = (seen, made)
         while len(self._makings) > _MAKINGS:
             self._makings.popitem(last=False)
@@ -226,10 +225,10 @@ class WorkerEncoder:
 
 
 def photo_limits(size: int) -> Limits:
-    """What a photo of `size` bytes may use; the largest picture that is taken needs about 7 GiB of addresses."""
+    """What a photo of `size` bytes may use."""
     seconds = 120 + 60 * size // _MB  # a HEIC of 2 MB takes 5 on an idle core
     return Limits(
-        memory_bytes=max(1 << 30, min(8 << 30, _RAM_BYTES * 3 // 4)),
+        memory_bytes=PICTURE_BYTES,
         cpu_s=seconds,
         wall_s=2.0 * seconds,
         file_bytes=max(16 << 20, size * 2),  # its tiles on the way are a little larger than it

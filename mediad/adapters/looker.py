@@ -5,7 +5,6 @@ What does not lie on the disk of processing/ is fetched there first, in a thread
 a worker must never get stuck in a mount that has gone.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from mediad.adapters.errnos import faults_of
-from mediad.adapters.workers import Limits, Workers
+from mediad.adapters.workers import PICTURE_BYTES, Limits, Workers
 from mediad.errors import Refused, Retryable
 from mediad.model import Media, Place, Site
 from mediad.ports.looks import Impression
@@ -23,11 +22,7 @@ from mediad.ports.looks import Impression
 MOST_BYTES: Final = 256 << 20
 PATIENCE_S: Final = 60.0
 _PIECE: Final = 1 << 20
-_RAM_BYTES: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-# The largest picture that is taken needs about 7 GiB of addresses where it cannot be decoded small.
-LIMITS: Final = Limits(
-    memory_bytes=max(1 << 30, min(8 << 30, _RAM_BYTES * 3 // 4)), cpu_s=60, wall_s=120.0
-)
+LIMITS: Final = Limits(memory_bytes=PICTURE_BYTES, cpu_s=60, wall_s=120.0)
 FOLDER: Final = ".mediad-looks"
 
 

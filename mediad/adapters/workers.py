@@ -55,6 +55,9 @@ _KEEPS_MEMORY: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
 }
 RSS_BYTES: Final = 400 << 20  # a worker that keeps more than this between jobs is replaced
+_RAM_BYTES: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+# Of addresses, for one picture: the largest that is taken needs about 7 GiB.
+PICTURE_BYTES: Final = max(1 << 30, min(8 << 30, _RAM_BYTES * 3 // 4))
 
 _Program = subprocess.Popen[bytes]
 
