@@ -8,13 +8,12 @@ judged is remembered for as long as the process lives, so that nothing is made t
 import shutil
 import tempfile
 import threading
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -22,6 +21,7 @@ from blake3 import blake3
 
 from mediad.adapters.errnos import faults_of
 from mediad.adapters.joiner import Joiner
+from mediad.adapters.remembered import Remembered, Signature, signature
 from mediad.adapters.video import render_video
 from mediad.adapters.video_gates import Making, judge_video
 from mediad.adapters.workers import PICTURE_BYTES, Children, Limits, Workers
@@ -37,8 +37,6 @@ _MB: Final = 1_000_000
 _PIECE_BYTES: Final = 4 << 20
 
 T = TypeVar("T")
-
-_Signature: TypeAlias = tuple[int, int, int]  # inode, size, mtime
 
 
 class WorkerEncoder:
@@ -67,11 +65,10 @@ class WorkerEncoder:
         self._joiner = Joiner(self._photos, self._folder, path_of, place)
         self._videos = anyio.CapacityLimiter(video_workers)
         self._threads = anyio.CapacityLimiter(8)  # for moments: stat, mkdir, rmtree
-        self._memory: OrderedDict[Place, tuple[Judgement, _Signature | None]] = OrderedDict()
-        self._fresh: OrderedDict[Place, Judgement] = (
-            OrderedDict()
-        )  # as judged before they had their names
-        self._makings: OrderedDict[Place, tuple[_Signature | None, Making]] = OrderedDict()
+        self._memory: Remembered[Place, tuple[Judgement, Signature | None]] = Remembered(REMEMBERED)
+        # As judged before they had their names.
+        self._fresh: Remembered[Place, Judgement] = Remembered(REMEMBERED)
+        self._makings: Remembered[Place, tuple[Signature | None, Making]] = Remembered(_MAKINGS)
 
     def resize(self, photo_workers: int, video_workers: int) -> None:
         self._photos.resize(photo_workers)
@@ -102,13 +99,11 @@ class WorkerEncoder:
                 return
             await self._place(target, candidate)
         if judged is not None:
-            self._fresh[candidate] = judged
-            while len(self._fresh) > REMEMBERED:
-                self._fresh.popitem(last=False)
+            self._fresh.keep(candidate, judged)
 
     async def judge(self, source: Place, candidate: Place, recipe: Recipe) -> Judgement | None:
         path = self._path_of(candidate)
-        seen = await anyio.to_thread.run_sync(_signature, path, limiter=self._threads)
+        seen = await anyio.to_thread.run_sync(signature, path, limiter=self._threads)
         known, known_as = self._memory.get(candidate, (None, None))
         if seen is None:
             return replace(known, is_gone=True) if known else None
@@ -133,16 +128,14 @@ class WorkerEncoder:
     async def _film(
         self, origin: Path, target: Path, folder: Path, candidate: Place, recipe: Recipe
     ) -> None:
-        seen = await anyio.to_thread.run_sync(_signature, origin, limiter=self._threads)
+        seen = await anyio.to_thread.run_sync(signature, origin, limiter=self._threads)
         limits = Limits(scratch=folder)
         made = await self._in_thread(partial(render_video, origin, target, recipe, limits))
-        self._makings[candidate] = (seen, made)
-        while len(self._makings) > _MAKINGS:
-            self._makings.popitem(last=False)
+        self._makings.keep(candidate, (seen, made))
 
     async def _judged_film(self, origin: Path, candidate: Place, recipe: Recipe) -> Judgement:
         """What was seen of the source while the candidate was made counts if that is the very same source."""
-        seen = await anyio.to_thread.run_sync(_signature, origin, limiter=self._threads)
+        seen = await anyio.to_thread.run_sync(signature, origin, limiter=self._threads)
         then, made = self._makings.pop(candidate, (None, None))
         making = made if seen is not None and seen == then else None
         target = self._path_of(candidate)
@@ -215,13 +208,8 @@ class WorkerEncoder:
             read = await anyio.to_thread.run_sync(_digest, path, limiter=self._threads)
         return read == digest
 
-    def _remember(
-        self, candidate: Place, judged: Judgement, seen: _Signature | None = None
-    ) -> None:
-        self._memory[candidate] = (judged, seen)
-        self._memory.move_to_end(candidate)
-        while len(self._memory) > REMEMBERED:
-            self._memory.popitem(last=False)
+    def _remember(self, candidate: Place, judged: Judgement, seen: Signature | None = None) -> None:
+        self._memory.keep(candidate, (judged, seen))
 
 
 def photo_limits(size: int) -> Limits:
@@ -233,15 +221,6 @@ def photo_limits(size: int) -> Limits:
         wall_s=2.0 * seconds,
         file_bytes=max(16 << 20, size * 2),  # its tiles on the way are a little larger than it
     )
-
-
-def _signature(path: Path) -> _Signature | None:
-    with faults_of(Site.SPOOL):
-        try:
-            seen = path.lstat()
-        except FileNotFoundError:
-            return None
-        return seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
 def _digest(path: Path) -> str:

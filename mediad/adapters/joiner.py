@@ -4,7 +4,6 @@ Motion photos out of the halves of Live Photos: made by a worker in a private fo
 What was refused or read is remembered for as long as the process lives, so that nothing is done twice to hear the same.
 """
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -13,16 +12,16 @@ from typing import Final, TypeAlias
 import anyio
 import anyio.to_thread
 
-from mediad.adapters.errnos import faults_of
+from mediad.adapters.remembered import Remembered, Signature, signature
 from mediad.adapters.workers import Limits, Workers
 from mediad.errors import Refused
-from mediad.model import Digest, Place, Site
+from mediad.model import Digest, Place
 from mediad.ports import Halves, Judgement
 
 REMEMBERED: Final = 4096
 _MB: Final = 1_000_000
 
-_Known: TypeAlias = tuple[Judgement, tuple[int, int, int] | None]  # None: there is none
+_Known: TypeAlias = tuple[Judgement, Signature | None]  # None: there is none
 _Key: TypeAlias = tuple[Place, Digest, Digest]
 
 
@@ -41,7 +40,7 @@ class Joiner:
         self._path_of = path_of
         self._place = place
         self._threads = anyio.CapacityLimiter(2)  # for moments: a stat
-        self._memory: OrderedDict[_Key, _Known] = OrderedDict()
+        self._memory: Remembered[_Key, _Known] = Remembered(REMEMBERED)
 
     async def join(self, halves: Halves, candidate: Place) -> None:
         self._memory.pop(_key(halves, candidate), None)
@@ -81,16 +80,12 @@ class Joiner:
         said = await self._workers.ask(job, limits_for(halves.size))
         return Judgement(said["digest"], said["size"], figures=said["figures"]) if said else None
 
-    async def _signature(self, candidate: Place) -> tuple[int, int, int] | None:
+    async def _signature(self, candidate: Place) -> Signature | None:
         path = self._path_of(candidate)
-        return await anyio.to_thread.run_sync(_signature, path, limiter=self._threads)
+        return await anyio.to_thread.run_sync(signature, path, limiter=self._threads)
 
     def _remember(self, halves: Halves, candidate: Place, known: _Known) -> None:
-        key = _key(halves, candidate)
-        self._memory[key] = known
-        self._memory.move_to_end(key)
-        while len(self._memory) > REMEMBERED:
-            self._memory.popitem(last=False)
+        self._memory.keep(_key(halves, candidate), known)
 
 
 def limits_for(size: int) -> Limits:
@@ -101,12 +96,3 @@ def limits_for(size: int) -> Limits:
 
 def _key(halves: Halves, candidate: Place) -> _Key:
     return candidate, halves.still_digest, halves.film_digest
-
-
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    with faults_of(Site.SPOOL):
-        try:
-            seen = path.lstat()
-        except FileNotFoundError:
-            return None
-        return seen.st_ino, seen.st_size, seen.st_mtime_ns
