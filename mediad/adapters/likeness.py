@@ -8,6 +8,7 @@ their median. Sizes, formats, qualities and light change few of these bits, anot
 import warnings
 from collections.abc import Mapping
 from math import cos, pi, sqrt
+from mmap import mmap
 from operator import mul
 from pathlib import Path
 from statistics import median, pstdev
@@ -15,9 +16,10 @@ from typing import Final
 
 from PIL import Image
 
+from mediad.adapters.errnos import MEANINGS, translate
 from mediad.adapters.photo_gates import DECODER_FAULTS
-from mediad.errors import Refused, Retryable
-from mediad.model import Media
+from mediad.errors import Refused
+from mediad.model import Media, Site
 
 _FORMATS: Final[Mapping[Media, tuple[str, ...]]] = {
     Media.JPEG: ("JPEG", "MPO"),
@@ -38,6 +40,7 @@ _DEEP: Final = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})  # Pillo
 _GREY: Final = (128, 128, 128, 255)
 _LEAST_SPREAD: Final = 5.0  # of 255: below that there is nothing to be seen
 _LEAST_WAVES: Final = 0.5
+_ROOM_BYTES: Final = 256 << 20  # of addresses; what a worker may use is four times as much at least
 _TURNS: Final[Mapping[int, Image.Transpose]] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -54,21 +57,34 @@ _COSINES: Final = [
 
 
 def looked(path: Path, media: str) -> dict[str, object]:
-    """The impression as it goes through a pipe. Raises Refused(compress.*) where there is none to be had."""
+    """
+    The impression as it goes through a pipe.
+
+    Raises Refused(compress.*) where the picture has none: that is a decoder's own word about the file. What the system
+    says is raised as it is anywhere else, and MemoryError where there is no room to tell.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of odd tags; a bomb is another warning
             small = _small(path, Media(media))
-    except FileNotFoundError:
-        raise Retryable("it was moved while it was to be looked at", code="io.missing") from None
-    except MemoryError:
-        raise
     except DECODER_FAULTS as why:
-        raise Refused(
-            f"it cannot be decoded ({type(why).__name__}), and is compared with nothing",
-            code="compress.unreadable",
-        ) from None
-    return impression(small)
+        if isinstance(why, OSError) and why.errno in MEANINGS:
+            raise translate(why, Site.SPOOL, path.name) from None
+        said = type(why).__name__
+    else:
+        return impression(small)
+    _have_room()
+    raise Refused(
+        f"it cannot be decoded ({said}), and is compared with nothing", code="compress.unreadable"
+    )
+
+
+def _have_room() -> None:
+    """Short of memory, decoders say anything of a file: that their input is damaged, that it is none of theirs."""
+    try:
+        mmap(-1, _ROOM_BYTES).close()
+    except OSError:
+        raise MemoryError from None
 
 
 def _small(path: Path, media: Media) -> Image.Image:

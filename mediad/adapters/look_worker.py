@@ -1,7 +1,7 @@
 """
 One worker that looks at photos: `python -m mediad.adapters.look_worker`. Messages and limits are photo_worker's.
 
-A picture that kills it is its own fault, and is compared with nothing.
+Only what a decoder says of a picture is final. Whatever else ends a look may be otherwise at another time.
 """
 
 import sys
@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mediad.adapters import likeness
-from mediad.adapters.photo_worker import begin, limit, receive, rss_bytes, send, told, too_large
+from mediad.adapters.errnos import translate
+from mediad.adapters.photo_worker import begin, limit, receive, rss_bytes, send, told
 from mediad.adapters.workers import Limits
-from mediad.errors import MediadError
+from mediad.errors import MediadError, Retryable
+from mediad.model import Site
 
 
 def main() -> None:
@@ -28,7 +30,9 @@ def done(job: dict[str, Any]) -> dict[str, Any]:
     except MediadError as no:
         return told(no)
     except MemoryError:
-        return too_large()
+        return told(Retryable("there is no memory to look at this photo", code="io.memory"))
+    except OSError as no:
+        return told(translate(no, Site.SPOOL, Path(job["source"]).name))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from mediad.adapters.errnos import faults_of
 from mediad.adapters.workers import PICTURE_BYTES, Limits, Workers
-from mediad.errors import Refused, Retryable
+from mediad.errors import MediadError, Refused, Retryable
 from mediad.model import Media, Place, Site
 from mediad.ports.looks import Impression
 
@@ -24,6 +24,8 @@ PATIENCE_S: Final = 60.0
 _PIECE: Final = 1 << 20
 LIMITS: Final = Limits(memory_bytes=PICTURE_BYTES, cpu_s=60, wall_s=120.0)
 FOLDER: Final = ".mediad-looks"
+# A decoder's own word about a picture. Who was killed or took too long may have had a bad day.
+FINAL: Final = frozenset({"compress.unreadable", "compress.not_understood"})
 
 
 class WorkerLooker:
@@ -55,8 +57,16 @@ class WorkerLooker:
 
     async def _looked(self, path: Path, media: Media) -> Impression:
         job = {"source": str(path), "media": media.value}
-        with faults_of(Site.SPOOL):  # no process could be started
-            said = await self._workers.ask(job, LIMITS)
+        try:
+            with faults_of(Site.SPOOL):  # no process could be started
+                said = await self._workers.ask(job, LIMITS)
+        except Refused as no:
+            if no.code in FINAL:
+                raise
+            raise Retryable(no.what, code=no.code) from no
+        except MediadError:  # what could not be loaded for want of memory is not loaded twice
+            await self._workers.aclose()
+            raise
         return Impression(
             said["low"], int(said["bits"], 16), bytes.fromhex(said["tint"]), said["is_flat"]
         )

@@ -1,4 +1,4 @@
-"""Guards the process that looks at photos: what kills it, or is too much for it, is that photo's fault."""
+"""Guards the process that looks at photos: it ends with what is too much for it, and only a decoder's word is final."""
 
 import resource
 import struct
@@ -11,7 +11,7 @@ import pytest
 
 from mediad.adapters.looker import LIMITS
 from mediad.adapters.workers import Limits, Workers
-from mediad.errors import Refused
+from mediad.errors import Refused, Retryable
 from tests.adapters.test_likeness import saved, scene
 
 
@@ -38,9 +38,9 @@ def claiming(folder: Path, side: int) -> Path:
 async def test_memory_has_an_end_and_the_next_photo_has_its_own(
     tmp_path: Path, workers: Workers
 ) -> None:
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(Retryable) as fault:
         await looked(workers, claiming(tmp_path, 14_000), replace(LIMITS, memory_bytes=400 << 20))
-    assert fault.value.code == "compress.too_large"
+    assert fault.value.code == "io.memory"
     assert await looked(workers, saved(tmp_path, scene(1), "PNG"))
 
 
@@ -61,3 +61,15 @@ def test_the_limits_are_below_those_of_this_process() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     assert LIMITS.open_files <= hard
     assert LIMITS.memory_bytes <= 8 << 30
+
+
+async def test_what_a_decoder_says_without_memory_is_not_believed(
+    tmp_path: Path, workers: Workers
+) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(saved(tmp_path, scene(1), "PNG").read_bytes()[:5000])
+    with pytest.raises(Retryable):
+        await looked(workers, damaged, replace(LIMITS, memory_bytes=250 << 20))
+    with pytest.raises(Refused) as fault:
+        await looked(workers, damaged)
+    assert fault.value.code == "compress.unreadable"

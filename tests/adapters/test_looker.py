@@ -1,15 +1,21 @@
 """Guards how photos are looked at: by a process with limits, from wherever they lie, and never by touching them."""
 
 import os
+import signal
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+import pillow_heif
 import pytest
+from PIL import Image
 
 from mediad.adapters import looker
-from mediad.adapters.looker import FOLDER, WorkerLooker
+from mediad.adapters.looker import FOLDER, LIMITS, WorkerLooker
 from mediad.adapters.workers import Workers
 from mediad.errors import MediadError, Refused, Retryable
 from mediad.model import Media, Place, Site, SiteKey
@@ -59,6 +65,63 @@ async def test_what_has_gone_is_looked_at_later(tmp_path: Path, site: Site) -> N
         with pytest.raises(MediadError) as fault:
             await eyes.look(Place(site, SiteKey("gone")), Media.JPEG)
         assert not isinstance(fault.value, Refused)
+
+
+async def test_what_the_disk_cannot_read_is_looked_at_later(tmp_path: Path) -> None:
+    """A file that opens, and whose first byte is an I/O error."""
+    async with a_looker(tmp_path) as eyes:
+        (tmp_path / "site" / "sick").symlink_to("/proc/self/mem")
+        with pytest.raises(Retryable) as fault:
+            await eyes.look(Place(Site.SPOOL, SiteKey("sick")), Media.JPEG)
+        assert fault.value.code == "io.error"
+
+
+@pytest.mark.parametrize(("media", "side"), [(Media.PNG, 5000), (Media.HEIC, 2000)])
+async def test_without_memory_it_is_looked_at_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: Media, side: int
+) -> None:
+    pillow_heif.register_heif_opener()
+    how = {Media.PNG: "PNG", Media.HEIC: "HEIF"}[media]
+    async with a_looker(tmp_path) as eyes:
+        path = saved(tmp_path / "site", Image.new("RGB", (side, side)), how)
+        place = Place(Site.SPOOL, SiteKey(path.name))
+        monkeypatch.setattr(looker, "LIMITS", replace(LIMITS, memory_bytes=70 << 20))
+        with pytest.raises(Retryable) as fault:
+            await eyes.look(place, media)
+        assert fault.value.code == "io.memory"
+        monkeypatch.setattr(looker, "LIMITS", LIMITS)
+        assert (await eyes.look(place, media)).is_flat
+
+
+async def test_whose_process_was_killed_is_looked_at_later(tmp_path: Path) -> None:
+    """Held at a pipe, it is killed as the system kills who takes too much memory."""
+    async with a_looker(tmp_path) as eyes, anyio.create_task_group() as tasks:
+        pipe = tmp_path / "site" / "pipe"
+        os.mkfifo(pipe)
+        faults: list[MediadError] = []
+
+        async def look() -> None:
+            try:
+                await eyes.look(Place(Site.SPOOL, SiteKey("pipe")), Media.JPEG)
+            except MediadError as fault:
+                faults.append(fault)
+
+        tasks.start_soon(look)
+        with await anyio.to_thread.run_sync(pipe.open, "wb"):  # the worker is at it now
+            os.kill(worker_of(os.getpid()), signal.SIGKILL)
+    assert [(type(f), f.code) for f in faults] == [(Retryable, "compress.crashed")]
+
+
+def worker_of(parent: int) -> int:
+    """The process of this one's that looks at photos."""
+    children = Path(f"/proc/{parent}/task").glob("*/children")
+    [found] = [
+        int(pid)
+        for c in children
+        for pid in c.read_text().split()
+        if b"look_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    return found
 
 
 async def test_where_no_process_can_be_started_it_is_looked_at_later(tmp_path: Path) -> None:
