@@ -11,12 +11,14 @@ from typing import Final
 
 from mediad.adapters.bmff import Box, NotUnderstood, boxes, number, read
 from mediad.adapters.heic_still import CONFIGURATION_BYTES, Cursor, Field, Still
+from mediad.adapters.motion_xmp import states_length
 
 _VPS, _SPS, _PPS = 32, 33, 34
 _PARAMETERS: Final = (_VPS, _SPS, _PPS)
 _IDR: Final = frozenset({19, 20})
 _SEI: Final = frozenset({35, 39, 40})  # delimiter and messages: nothing that the picture needs
 _START: Final = b"\0\0\1"
+_MIME: Final = b"mime"
 _PROFILES: Final = frozenset({1, 3})  # Main and Main Still Picture: what the brand 'heic' promises
 
 
@@ -41,6 +43,8 @@ def item(still: Still, number_: int) -> bytes:
 def graft(still: Still, stream: bytes) -> bytes:
     """The file with the tiles of `stream`, which must hold one picture a tile in the same order."""
     configuration, pictures = _split(stream)
+    if any(states_length(packet) for packet in _packets(still)):
+        raise NotUnderstood("its XMP states the length of the picture")
     if len(pictures) != len(still.tiles):
         raise NotUnderstood(f"{len(still.tiles)} tiles became {len(pictures)}")
     own = number(still.data, still.properties[still.configuration - 1].body + 1, 1)
@@ -84,6 +88,16 @@ def kept(still: Still) -> dict[str, object]:
         ],
         **items,
     }
+
+
+def _packets(still: Still) -> Iterator[bytes]:
+    """All that may be XMP."""
+    for n, place in still.locations.items():
+        if still.kinds[n] == _MIME and place.is_in_file:
+            yield item(still, n)
+    inside = still.parts.get(b"idat")
+    if inside is not None:
+        yield still.data[inside.body : inside.end]
 
 
 def _parameters(data: bytes, box: Box) -> Iterator[bytes]:

@@ -10,16 +10,20 @@ NotUnderstood and the file stays as it is.
 import re
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from mediad.adapters.bmff import NotUnderstood
+from mediad.adapters.motion_xmp import states_length
 
 _SOI: Final = b"\xff\xd8"
 _EOI: Final = 0xD9
 _SOS: Final = 0xDA
 _COM: Final = 0xFE
 _FILL: Final = 0xFF
+_APP1: Final = 0xE1
 _APP2: Final = 0xE2
+_APP11: Final = 0xEB
 _APP14: Final = 0xEE
 _APPS: Final = frozenset(range(0xE0, 0xF0))
 _RESTARTS: Final = frozenset(range(0xD0, 0xD8))
@@ -27,7 +31,8 @@ _PROGRESSIVE: Final = 0xC2
 _PICTURES: Final = frozenset(
     {0xC0, 0xC1, _PROGRESSIVE}
 )  # baseline, extended, progressive; all Huffman-coded
-_TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})  # DHT, DQT, DRI
+_DRI: Final = 0xDD
+_TABLES: Final = frozenset({0xC4, 0xDB, _DRI})  # DHT, DQT, DRI
 _MARKER: Final = re.compile(rb"\xff[^\0]")  # 0xFF 0x00 is a coded 0xFF
 _MAX_SEGMENTS: Final = 20_000
 _FRAME: Final = struct.Struct(">BHHB")  # precision, height, width, components
@@ -37,8 +42,10 @@ _YCBCR: Final = b"\1"  # the colour transform that an Adobe segment names in its
 _MPF: Final = b"MPF\0"
 _MP_ENTRY: Final = 0xB002
 _MP_ENTRY_BYTES: Final = 16
-_PRIMARY_ITEM: Final = re.compile(rb'<[^<>]*Semantic\s*=\s*"Primary"[^<>]*>')
-_STATED_LENGTH: Final = re.compile(rb'Length\s*=\s*"\s*0*[1-9]')
+_EXIF: Final = b"Exif\0\0"
+_OF_A_SIGNATURE: Final = b"c2pa"
+_JPEG: Final = b"\xff\xd8\xff"  # how one begins
+_MOST_PICTURES: Final = 100  # behind one
 _POINTED_AT: Final = (b"MotionPhoto", b"MicroVideo", b"http://ns.google.com/photos/1.0/container/")
 
 
@@ -94,15 +101,22 @@ def layout(data: bytes) -> Layout:
         if segment.marker == _SOS:
             frame = _frame(data, found)
             _check_colours(data, found, frame)
+            _check_layers(data, found)
             return Layout(frame, tuple(found), segment.start, _scans_end(data, segment))
         found.append(segment)
     raise NotUnderstood("no picture in it")
 
 
 def primary(data: bytes, plan: Layout) -> bytes:
-    """The primary picture alone, for a strict decoder: a restart marker too many at its end is known and harmless."""
+    """
+    The primary picture alone, for a strict decoder.
+
+    Without what is known and harmless: fill bytes before markers, and a restart marker too many at its end.
+    """
+    head = _SOI + b"".join(data[s.start : s.end] for s in plan.segments)
     last = data[plan.end - 3] in _RESTARTS and data[plan.end - 4] == _FILL
-    return data[: plan.end - 4] + data[plan.end - 2 : plan.end] if last else data[: plan.end]
+    stop = plan.end - 4 if last else plan.end - 2
+    return head + data[plan.scan : stop] + data[plan.end - 2 : plan.end]
 
 
 def kept(data: bytes, plan: Layout) -> list[tuple[int, bytes]]:
@@ -206,6 +220,20 @@ def _check_colours(data: bytes, segments: list[Segment], frame: Frame) -> None:
         raise NotUnderstood("its colours are stored as RGB")
 
 
+def _check_layers(data: bytes, segments: list[Segment]) -> None:
+    """What belongs to exactly this coded picture, and would be untrue of any other."""
+    if sum(segment.marker == _DRI for segment in segments) > 1:
+        raise NotUnderstood("its restart markers are told of twice")
+    for segment in segments:
+        body = data[segment.start + 4 : segment.end]
+        if segment.marker != _APP11 or body[:2] != b"JP":
+            continue
+        if body[12:16] != b"jumb":  # JPEG XT
+            raise NotUnderstood("a second layer completes its picture")
+        if _OF_A_SIGNATURE in body:
+            raise NotUnderstood("it is signed, and the signature is of these very bytes")
+
+
 def _scans_end(data: bytes, scan: Segment) -> int:
     """Behind the EOI. Restart markers must count round, and only tables may stand between scans."""
     at, expected = scan.end, 0
@@ -219,6 +247,8 @@ def _scans_end(data: bytes, scan: Segment) -> int:
             if marker != 0xD0 + expected:
                 raise NotUnderstood(f"a part of the picture is missing before {at}")
             at, expected = at + 2, (expected + 1) % 8
+        elif marker == _DRI:
+            raise NotUnderstood("its restart markers change on the way")
         elif marker == _SOS or marker in _TABLES:
             at, expected = next(_segments(data, at)).end, 0
         else:
@@ -238,10 +268,12 @@ def _check_trailer(data: bytes, plan: Layout) -> None:
     """Whatever finds its way behind the end by counting from the start, and is not MPF, would be lost."""
     trailer = data[plan.end :]
     head = b"".join(data[s.start : s.end] for s in plan.segments if _is_kept(s))
-    if any(_STATED_LENGTH.search(item) for item in _PRIMARY_ITEM.findall(head)):
+    if states_length(head):
         raise NotUnderstood("its XMP states the length of the picture")
     if not trailer.strip(b"\0\r\n "):
         return
+    if _is_found_by_exif(data, plan):
+        raise NotUnderstood("its maker's note finds a picture behind it by counting from the start")
     is_known = (
         any(_is_mpf(data, s) for s in plan.segments)
         or trailer.endswith(b"SEFT")  # Samsung: counts from its own end
@@ -249,6 +281,21 @@ def _check_trailer(data: bytes, plan: Layout) -> None:
     )
     if not is_known:
         raise NotUnderstood(f"{len(trailer)} unknown bytes behind the picture")
+
+
+def _is_found_by_exif(data: bytes, plan: Layout) -> bool:
+    """Some cameras keep a large preview behind the picture and its place in their maker's note."""
+    pictures = islice(re.finditer(_JPEG, data[plan.end :]), _MOST_PICTURES)
+    starts = [plan.end + found.start() for found in pictures]
+    for segment in plan.segments:
+        body = data[segment.start + 4 : segment.end]
+        if segment.marker != _APP1 or not body.startswith(_EXIF):
+            continue
+        base = segment.start + 4 + len(_EXIF)
+        told = {place for start in starts for place in (start, start - base)}
+        if any(struct.pack(order + "I", place) in body for place in told for order in "<>"):
+            return True
+    return False
 
 
 def _multi(data: bytes, plan: Layout) -> Multi | None:

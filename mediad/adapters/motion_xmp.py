@@ -5,6 +5,7 @@ A still's own packet is added to, never rewritten: what was in it stays, byte fo
 be added to is NotUnderstood. Readers go by literal prefixes and look into the first description only, so ours go there.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -24,6 +25,10 @@ _START: Final = b"<rdf:Description"
 _PREFIXES: Final = (b"xmlns:GCamera", b"xmlns:Container", b"xmlns:Item")
 _GOOGLES: Final = b"ns.google.com/photos"
 _QUOTES: Final = b"\"'"
+# Of any writer: in attributes or elements, one entry of a list each.
+_ENTRY: Final = re.compile(rb"<[\w.-]+:li\b")
+_PRIMARY: Final = re.compile(rb"""\bSemantic\s*(?:=\s*["']|>)\s*Primary\b""")
+_LENGTH: Final = re.compile(rb"""\bLength\s*(?:=\s*["']|>)\s*0*[1-9]""")
 _NEW: Final = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""/>'
@@ -69,6 +74,11 @@ def packet(told: Told, own: bytes | None = None) -> bytes:
     if told_in(made) != told:
         raise NotUnderstood("its XMP cannot be added to")
     return made
+
+
+def states_length(packet: bytes) -> bool:
+    """Whether it says of how many bytes the picture itself is: no longer true once that is coded anew."""
+    return any(_PRIMARY.search(part) and _LENGTH.search(part) for part in _ENTRY.split(packet))
 
 
 def told_in(packet: bytes) -> Told:

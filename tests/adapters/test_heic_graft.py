@@ -1,5 +1,6 @@
 """Guards that a HEIC keeps everything but its tiles, and that the tiles are found where they went."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,20 @@ def test_other_items_are_found_where_they_went() -> None:
     exif = next(n for n, kind in new.kinds.items() if kind == b"Exif")
     assert b"Maker of the tests" in item(new, exif)
     assert len(item(new, new.tiles[0])) > len(item(old, old.tiles[0]))
+
+
+def test_a_picture_whose_length_its_xmp_states_is_left_as_it_is() -> None:
+    out = io.BytesIO()
+    said = b"<x:xmpmeta><Item:Length>%d</Item:Length><Item:Semantic>Primary</Item:Semantic></x:xmpmeta>"
+    for length in (0, 123):
+        stills.picture().save(out, "HEIF", quality=60, chroma="420", xmp=said % length)
+        still = parse(out.getvalue())
+        out = io.BytesIO()
+        if length:
+            with pytest.raises(NotUnderstood, match="length of the picture"):
+                graft(still, coded_tiles(still))
+        else:
+            check_kept(still, graft(still, coded_tiles(still)))
 
 
 def test_tiles_of_another_picture_keep_the_rest() -> None:

@@ -1,5 +1,6 @@
 """Guards that a JPEG keeps every byte that is not its coded picture, and that a mangled one is never guessed at."""
 
+import struct
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.adapters import stills
 
 CODED = stills.jpeg(quality=60)
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
+JUMBF = b"JP\0\1\0\0\0\1\0\0\0\x20"
 
 
 def grafted(original: bytes, coded: bytes = CODED) -> bytes:
@@ -82,6 +84,28 @@ def test_a_restart_marker_too_many_is_left_out_for_strict_decoders() -> None:
     assert jpeg_graft.primary(odd, jpeg_graft.layout(odd)) == data
 
 
+def test_fill_bytes_are_left_out_for_strict_decoders_too() -> None:
+    data = stills.jpeg()
+    scan = data.index(b"\xff\xda")
+    filled = data[:2] + b"\xff\xff\xff" + data[2:scan] + b"\xff\xff" + data[scan:]
+    assert jpeg_graft.primary(filled, jpeg_graft.layout(filled)) == data
+    assert grafted(filled)
+
+
+def test_a_preview_behind_the_picture_that_the_maker_s_note_finds_is_not_moved() -> None:
+    """As Sony has it, beside an MPF table: a place counted from the start of EXIF."""
+    preview = stills.jpeg(stills.picture(160, 120), quality=80)
+    plain = stills.with_gain_map(gain=preview)
+    assert grafted(plain)
+    size = len(stills.segment(0xE1, b"Exif\0\0" + bytes(60)))
+    for base in (0, 2 + 10):
+        place = len(plain) + size - len(preview) - base
+        for order in "<>":
+            note = struct.pack(order + "HHII", 0x2001, 7, len(preview), place)
+            exif = stills.segment(0xE1, b"Exif\0\0" + note.ljust(60, b"\0"))
+            assert "maker's note" in refused(plain[:2] + exif + plain[2:])
+
+
 def test_gray_stays_gray() -> None:
     gray = stills.jpeg(stills.picture().convert("L"))
     coded = stills.jpeg(stills.picture().convert("L"), quality=50)
@@ -118,6 +142,10 @@ def test_the_coder_s_own_segments_are_dropped_and_the_original_s_kept() -> None:
             ),
             "length",
         ),
+        (stills.dressed(stills.jpeg(), stills.segment(0xEB, JUMBF + b"jumb..jumdc2pa")), "signed"),
+        (stills.dressed(stills.jpeg(), stills.segment(0xEB, JUMBF + b"RESI")), "second layer"),
+        (stills.dressed(stills.jpeg(), *2 * [stills.segment(0xDD, b"\0\1")]), "restart"),
+        (stills.jpeg()[:-2] + stills.segment(0xDD, b"\0\1") + b"\xff\xd9", "restart"),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_refused_with_a_reason(data: bytes, why: str) -> None:

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from mediad.adapters.bmff import NotUnderstood
-from mediad.adapters.motion_xmp import UNKNOWN_US, Told, packet, told_in
+from mediad.adapters.motion_xmp import UNKNOWN_US, Told, packet, states_length, told_in
 
 JPEG = Told("image/jpeg", "video/quicktime", 1234, 0, 900_000)
 HEIC = Told("image/heic", "video/mp4", 5678, 8, UNKNOWN_US)
@@ -122,3 +122,25 @@ def test_what_is_no_motion_photo_is_not_read_as_one(was: bytes, now: bytes) -> N
 def test_a_still_alone_is_none() -> None:
     with pytest.raises(NotUnderstood):
         told_in(ELEMENTS)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_stated"),
+    [
+        ('<Container:Item Item:Semantic="Primary" Item:Length="12345"/>', True),
+        ("<Container:Item Item:Length = '0012' Item:Semantic = 'Primary'/>", True),
+        (
+            "<Item:Length>12345</Item:Length><Item:Semantic>Primary</Item:Semantic>",
+            True,
+        ),  # exiftool's
+        ('<Container:Item Item:Semantic="Primary" Item:Length="0"/>', False),
+        ("<Item:Length>0</Item:Length><Item:Semantic>Primary</Item:Semantic>", False),
+        ('<Container:Item Item:Semantic="GainMap" Item:Length="12345"/>', False),
+    ],
+)
+def test_a_length_of_the_picture_itself_is_seen_however_it_is_written(
+    said: str, *, is_stated: bool
+) -> None:
+    film = '<rdf:li><Container:Item Item:Semantic="MotionPhoto" Item:Length="99"/></rdf:li>'
+    listed = f"<rdf:Seq><rdf:li rdf:parseType='Resource'>{said}</rdf:li>{film}</rdf:Seq>"
+    assert states_length(apples(listed)) is is_stated
