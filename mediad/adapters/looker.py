@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from mediad.adapters.errnos import faults_of
 from mediad.adapters.workers import PICTURE_BYTES, Limits, Workers
-from mediad.errors import MediadError, Refused, Retryable
+from mediad.errors import NeedsOperator, Refused, Retryable
 from mediad.model import Media, Place, Site
 from mediad.ports.looks import Impression
 
@@ -24,8 +24,8 @@ PATIENCE_S: Final = 60.0
 _PIECE: Final = 1 << 20
 LIMITS: Final = Limits(memory_bytes=PICTURE_BYTES, cpu_s=60, wall_s=120.0)
 FOLDER: Final = ".mediad-looks"
-# A decoder's own word about a picture. Who was killed or took too long may have had a bad day.
-FINAL: Final = frozenset({"compress.unreadable", "compress.not_understood"})
+# What is said of the picture itself. Who was killed or took too long may have had a bad day.
+FINAL: Final = frozenset({"compress.unreadable", "compress.not_understood", "compress.too_large"})
 
 
 class WorkerLooker:
@@ -38,6 +38,14 @@ class WorkerLooker:
         self._threads = {site: anyio.CapacityLimiter(1) for site in Site}
 
     async def look(self, place: Place, media: Media) -> Impression:
+        try:
+            return await self._look(place, media)
+        except Refused as no:
+            if no.code in FINAL:
+                raise
+            raise Retryable(no.what, code=no.code, site=no.site) from no
+
+    async def _look(self, place: Place, media: Media) -> Impression:
         path = self._path_of(place)
         if place.site is Site.SPOOL:
             return await self._looked(path, media)
@@ -60,11 +68,10 @@ class WorkerLooker:
         try:
             with faults_of(Site.SPOOL):  # no process could be started
                 said = await self._workers.ask(job, LIMITS)
-        except Refused as no:
-            if no.code in FINAL:
-                raise
-            raise Retryable(no.what, code=no.code) from no
-        except MediadError:  # what could not be loaded for want of memory is not loaded twice
+        except (
+            Retryable,
+            NeedsOperator,
+        ):  # what could not be loaded for want of memory is not loaded twice
             await self._workers.aclose()
             raise
         return Impression(

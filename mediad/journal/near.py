@@ -25,12 +25,17 @@ _SIGNED: Final = 1 << 63
 _WRAP: Final = 1 << 64
 _ASIDE: Final = frozenset({Condition.DUPLICATE, Condition.QUARANTINED, Condition.ABSORBED})
 
+NOWHERE: Final = (1 << 63) - 1  # no time: its bytes lie nowhere; over when there is news of a copy
+GIVEN_UP: Final = NOWHERE - 1  # no time: tried too often; over likewise, and at the next start
+
 DUE: Final = (
-    "SELECT u.original, o.asset FROM unlooked u JOIN original o ON o.id = u.original"
+    "SELECT u.original, o.asset, u.tries FROM unlooked u JOIN original o ON o.id = u.original"
     " WHERE u.due <= ?1 ORDER BY u.due, u.original LIMIT ?2"
 )
 NEXT: Final = "SELECT min(due) FROM unlooked"
-LATER: Final = "UPDATE unlooked SET due = ?2 WHERE original = ?1"
+LATER: Final = "UPDATE unlooked SET due = ?2, tries = ?3 WHERE original = ?1"
+GIVEN: Final = f"SELECT original FROM unlooked WHERE due = {GIVEN_UP} LIMIT ?"  # noqa: S608 - a number
+AGAIN: Final = "UPDATE unlooked SET due = 0 WHERE original = ?"
 SAW: Final = (
     "INSERT INTO impression (original, low, bits, tint) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (original)"
     " DO UPDATE SET low = excluded.low, bits = excluded.bits, tint = excluded.tint"
@@ -59,10 +64,19 @@ class Unlooked(NamedTuple):
 
     original: OriginalId
     of: Listed
+    tries: int  # that came to nothing, by no fault of the picture's
 
     @property
     def is_aside(self) -> bool:
         return self.of.condition in _ASIDE
+
+
+class Later(NamedTuple):
+    """Not looked at yet: when to come again, or NOWHERE, or GIVEN_UP."""
+
+    original: OriginalId
+    due: int
+    tries: int = 0
 
 
 class Near(NamedTuple):
@@ -81,7 +95,7 @@ def due(db: Connection, now: int, limit: int) -> list[Unlooked]:
     found = {
         w.asset.id: w for w in listed(db, [AssetId(a) for a in dict.fromkeys(r[1] for r in rows)])
     }
-    return [Unlooked(OriginalId(o), found[a]) for o, a in rows]
+    return [Unlooked(OriginalId(o), found[a], tries) for o, a, tries in rows]
 
 
 def neighbours(

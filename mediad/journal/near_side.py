@@ -27,9 +27,16 @@ class NearSide:
     async def next_look(self) -> int | None:
         return await self._readers.ask(lambda db: db.execute(near.NEXT).fetchone()[0])
 
-    async def look_later(self, originals: Sequence[OriginalId], at: int) -> None:
+    async def look_later(self, photos: Sequence[near.Later]) -> None:
         do = self._connection.execute
-        await self._all([partial(do, near.LATER, (original, at)) for original in originals])
+        await self._all([partial(do, near.LATER, photo) for photo in photos])
+
+    async def look_again(self, limit: int) -> int:
+        """So many of those who were given up are due now. Returns how many there were."""
+        given_up = await self._readers.ask(lambda db: db.execute(near.GIVEN, (limit,)).fetchall())
+        do = self._connection.execute
+        await self._all([partial(do, near.AGAIN, row) for row in given_up])
+        return len(given_up)
 
     async def looked(self, original: OriginalId, seen: Impression | None) -> int:
         """What was seen of a photo; None: it cannot be looked at. Returns how many look like it."""

@@ -26,7 +26,7 @@ class Looker(Protocol):
         """
         Decode a photo at a small size, in a process with limits.
 
-        Refused(compress.*): this picture cannot be looked at, now or later. Retryable, NeedsOperator: not just now.
+        Refused(compress.*): this picture cannot be looked at, now or later. Anything else: not just now.
         """
         ...
 

@@ -6,11 +6,22 @@ from dataclasses import replace
 import pytest
 
 from mediad.journal import Journal, near
-from mediad.model import AssetId, Evidence, Inspection, Media, OriginalId
+from mediad.journal.near import GIVEN_UP, NOWHERE, Later
+from mediad.model import (
+    AssetId,
+    Evidence,
+    Inspection,
+    Media,
+    OriginalId,
+    Place,
+    Rendition,
+    Site,
+    SiteKey,
+)
 from mediad.policy.likeness import LOW_APART
 from mediad.ports.looks import Impression
 from mediad.state import State
-from tests.journal.world import arrived, digest_of, moved, whole_asset
+from tests.journal.world import World, arrived, copy_of, digest_of, moved, whole_asset
 
 S = State
 CHANCE = random.Random(7)  # noqa: S311  # no secret
@@ -70,10 +81,70 @@ async def test_every_photo_is_to_be_looked_at_once(journal: Journal) -> None:
 
 async def test_what_is_looked_at_later_waits_for_its_time(journal: Journal) -> None:
     first, second = await taken(journal, "a.jpg"), await taken(journal, "b.jpg")
-    await journal.look_later([await photo(journal, first)], 500)
+    await journal.look_later([Later(await photo(journal, first), 500)])
     assert [u.of.asset.id for u in await journal.unlooked(499, 10)] == [second]
     assert [u.of.asset.id for u in await journal.unlooked(500, 10)] == [second, first]
     assert await journal.next_look() == 0
+
+
+async def test_how_often_a_photo_could_not_be_looked_at_is_kept_across_restarts(
+    world: World,
+) -> None:
+    journal = world.open()
+    original = await photo(journal, await taken(journal, "a.jpg"))
+    await journal.look_later([Later(original, 500, tries=3)])
+    await journal.close()
+    journal = world.open()
+    [due] = await journal.unlooked(500, 10)
+    assert (due.original, due.tries) == (original, 3)
+    await journal.close()
+
+
+async def test_who_was_given_up_is_tried_once_more_when_asked_for_and_who_lies_nowhere_is_not(
+    journal: Journal,
+) -> None:
+    lost, *given_up = [await photo(journal, await taken(journal, f"{n}.jpg")) for n in range(4)]
+    await journal.look_later([Later(lost, NOWHERE)])
+    await journal.look_later([Later(o, GIVEN_UP, tries=8) for o in given_up])
+    assert await journal.unlooked(1 << 60, 10) == []
+    assert [await journal.look_again(2) for _ in range(3)] == [2, 1, 0]
+    assert [(u.original, u.tries) for u in await journal.unlooked(0, 10)] == [
+        (o, 8) for o in given_up
+    ]
+
+
+@pytest.mark.parametrize("due", [GIVEN_UP, NOWHERE])
+async def test_who_waits_for_a_copy_is_looked_at_as_soon_as_there_is_one(
+    journal: Journal, due: int
+) -> None:
+    asset = await taken(journal, "a.jpg")
+    original = await photo(journal, asset)
+    copy = copy_of(original, Site.ARCHIVE, "2024/a.jpg")
+    shown = Rendition(
+        original, "light-2", Place(Site.LIBRARY, SiteKey("a.jpg")), digest_of("r"), 1, {}
+    )
+    for news in (
+        Evidence("x", 1, copies=(copy,)),
+        Evidence("x", 1, copies=(replace(copy, verified_at=2),)),
+        Evidence("x", 1, renditions=(shown,)),
+        Evidence("x", 2, renditions=(shown,)),
+    ):
+        await journal.look_later([Later(original, due, tries=8)])
+        await journal.witness([(asset, news)])
+        [looked_for] = await journal.unlooked(0, 10)
+        assert (looked_for.original, looked_for.tries) == (original, 0)
+
+
+async def test_news_of_a_copy_call_nobody_before_his_time(journal: Journal) -> None:
+    asset = await taken(journal, "a.jpg")
+    original = await photo(journal, asset)
+    await journal.look_later([Later(original, 500, tries=2)])
+    copy = copy_of(original, Site.ARCHIVE, "2024/a.jpg")
+    await journal.witness([(asset, Evidence("x", 1, copies=(copy,)))])
+    assert await journal.unlooked(499, 10) == []
+    await journal.looked(original, None)
+    await journal.witness([(asset, Evidence("x", 1, copies=(replace(copy, verified_at=2),)))])
+    assert await journal.unlooked(1 << 62, 10) == []
 
 
 async def test_a_file_with_other_bytes_is_looked_at_again(journal: Journal) -> None:

@@ -93,6 +93,7 @@ HOT = {
     "witnessed": (learn.WITNESS, (7, 1, "phone-has", "availability", "{}")),
     "unlooked": (near.DUE, (9, 10)),
     "next look": (near.NEXT, ()),
+    "given up": (near.GIVEN, (10,)),
     "in the first band": (near.IN_BAND[0], ("[1, 2]",)),
     "in the last band": (near.IN_BAND[3], ("[1, 2]",)),
     "like": (near.LIKE, ("[1, 2]",)),
