@@ -14,11 +14,14 @@ import anyio.to_thread
 
 from mediad.adapters.remembered import Remembered, Signature, signature
 from mediad.adapters.workers import Limits, Workers
-from mediad.errors import Refused
+from mediad.errors import Refused, Retryable
 from mediad.model import Digest, Place
 from mediad.ports import Halves, Judgement
 
 REMEMBERED: Final = 4096
+TRIES: Final = 3  # fewer than after which a person is asked
+# Said by how the work ended, and by nobody who has read the halves: it may end otherwise at another time.
+_PASSING: Final = frozenset({"compress.crashed", "compress.timeout", "compress.too_large"})
 _MB: Final = 1_000_000
 
 _Known: TypeAlias = tuple[Judgement, Signature | None]  # None: there is none
@@ -41,6 +44,7 @@ class Joiner:
         self._place = place
         self._threads = anyio.CapacityLimiter(2)  # for moments: a stat
         self._memory: Remembered[_Key, _Known] = Remembered(REMEMBERED)
+        self._tries: Remembered[_Key, int] = Remembered(REMEMBERED)
 
     async def join(self, halves: Halves, candidate: Place) -> None:
         self._memory.pop(_key(halves, candidate), None)
@@ -49,9 +53,9 @@ class Joiner:
             try:
                 judged = await self._ask("join", halves, target)
             except Refused as no:
-                failed = Judgement(Digest(""), 0, no.code, no.what, is_gone=True)
-                self._remember(halves, candidate, (failed, None))
+                self._refused(halves, candidate, no)
                 raise
+            self._tries.pop(_key(halves, candidate), None)
             await self._place(target, candidate)
         if judged is not None:
             self._remember(halves, candidate, (judged, await self._signature(candidate)))
@@ -63,10 +67,25 @@ class Joiner:
             return known[0]
         if seen is None:
             return None
-        judged = await self._ask("judge", halves, self._path_of(candidate))
+        try:
+            judged = await self._ask("judge", halves, self._path_of(candidate))
+        except Refused:  # it is made anew, and then it shows
+            return None
         if judged is not None:
             self._remember(halves, candidate, (judged, seen))
         return judged
+
+    def _refused(self, halves: Halves, candidate: Place, no: Refused) -> None:
+        """Remembers that they are two files; Retryable where it is too early to say so."""
+        key, why = _key(halves, candidate), no.what
+        if no.code in _PASSING:
+            tries = self._tries.pop(key, 0) + 1
+            if tries < TRIES:
+                self._tries.keep(key, tries)
+                raise Retryable(no.what, code=no.code) from no
+            why = f"{no.what} ({tries} tries); the two halves go as two files"
+        failed = Judgement(Digest(""), 0, no.code, why, is_gone=True)
+        self._remember(halves, candidate, (failed, None))
 
     async def _ask(self, do: str, halves: Halves, target: Path) -> Judgement | None:
         job = {

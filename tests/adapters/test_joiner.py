@@ -1,18 +1,24 @@
 """Guards the making of motion photos by real workers: whole or not at all, remembered, and nothing left behind."""
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 from blake3 import blake3
 
+from mediad.adapters import joiner
 from mediad.adapters.encoder import WorkerEncoder
-from mediad.adapters.joiner import limits_for
-from mediad.errors import Refused
+from mediad.adapters.joiner import TRIES, limits_for
+from mediad.adapters.workers import Limits
+from mediad.errors import MediadError, Refused, Retryable
 from mediad.model import Digest, Place, Site, SiteKey
 from mediad.ports import Halves
 from tests.adapters import live, stills
+from tests.adapters.test_looker import worker_of
 
 CANDIDATE = Place(Site.SPOOL, SiteKey("renditions/1-1-a.HEIC.motion-1.heic"))
 
@@ -108,6 +114,69 @@ async def test_a_refusal_is_remembered_and_nothing_is_placed(bench: Bench) -> No
     assert "they go as two files" in judged.why
     assert bench.placed == 0
     assert not list((bench.folder / "scratch").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        (Limits(wall_s=0.0), "compress.timeout"),
+        (Limits(memory_bytes=100 << 20), "compress.too_large"),
+    ],
+)
+async def test_want_of_time_or_memory_is_no_word_about_the_halves_until_it_comes_again_and_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, limits: Limits, code: str
+) -> None:
+    both = bench.halves(stills.heic(), live.film())
+    with monkeypatch.context() as short:
+        short.setattr(joiner, "limits_for", lambda _: limits)
+        for _ in range(TRIES - 1):
+            with pytest.raises(Retryable) as fault:
+                await bench.encoder.join(both, CANDIDATE)
+            assert fault.value.code == code
+            assert await bench.encoder.judge_joined(both, CANDIDATE) is None
+        with pytest.raises(Refused):
+            await bench.encoder.join(both, CANDIDATE)
+    judged = await bench.encoder.judge_joined(both, CANDIDATE)
+    assert judged is not None
+    assert (judged.failed, judged.is_gone) == (code, True)
+    assert "go as two files" in judged.why
+
+
+async def test_whose_worker_was_killed_are_joined_at_the_next_try(bench: Bench) -> None:
+    """Held at a pipe, it is killed as the system kills who takes too much memory."""
+    both = bench.halves(stills.heic(), live.film())
+    film = bench.folder / "a.MOV"
+    film.rename(bench.folder / "film")
+    os.mkfifo(film)
+    faults: list[MediadError] = []
+
+    async def join() -> None:
+        try:
+            await bench.encoder.join(both, CANDIDATE)
+        except MediadError as fault:
+            faults.append(fault)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(join)
+        with await anyio.to_thread.run_sync(film.open, "wb"):  # the worker is at it now
+            os.kill(worker_of(os.getpid(), b"photo_worker"), signal.SIGKILL)
+    assert [(type(f), f.code) for f in faults] == [(Retryable, "compress.crashed")]
+    (bench.folder / "film").rename(film)
+    await bench.encoder.join(both, CANDIDATE)
+    assert await bench.encoder.judge_joined(both, CANDIDATE) is not None
+
+
+async def test_one_that_cannot_be_judged_is_made_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one of them would hold the whole batch."""
+    both = bench.halves(stills.heic(), live.film())
+    bench.made.write_bytes(stills.heic())
+    with monkeypatch.context() as short:
+        short.setattr(joiner, "limits_for", lambda _: Limits(wall_s=0.0))
+        assert await bench.encoder.judge_joined(both, CANDIDATE) is None
+    await bench.encoder.join(both, CANDIDATE)
+    assert await bench.encoder.judge_joined(both, CANDIDATE) is not None
 
 
 async def test_what_was_thrown_away_can_be_made_again(bench: Bench) -> None:

@@ -108,18 +108,18 @@ async def test_whose_process_was_killed_is_looked_at_later(tmp_path: Path) -> No
 
         tasks.start_soon(look)
         with await anyio.to_thread.run_sync(pipe.open, "wb"):  # the worker is at it now
-            os.kill(worker_of(os.getpid()), signal.SIGKILL)
+            os.kill(worker_of(os.getpid(), b"look_worker"), signal.SIGKILL)
     assert [(type(f), f.code) for f in faults] == [(Retryable, "compress.crashed")]
 
 
-def worker_of(parent: int) -> int:
-    """The process of this one's that looks at photos."""
+def worker_of(parent: int, module: bytes) -> int:
+    """The process of this one's that runs the module."""
     children = Path(f"/proc/{parent}/task").glob("*/children")
     [found] = [
         int(pid)
         for c in children
         for pid in c.read_text().split()
-        if b"look_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if module in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     return found
 
