@@ -48,7 +48,7 @@ from mediad.service.doctor import finding
 from mediad.stages.registry import STAGES
 from mediad.state import State
 from mediad.syncthing_events import POLL_S
-from mediad.watchers import incoming, orphans
+from mediad.watchers import incoming, orphans, spares
 from mediad.watchers.icloud import CloudWatch
 from mediad.watchers.likeness import Likeness
 from mediad.watchers.mounts import PATIENCE_S, Watch
@@ -291,6 +291,10 @@ class House:
     async def watch_orphans(self, clock: Clock) -> None:
         look = partial(files_in, self.rules.settings.folders.processing, Scout())
         await orphans.watch(look, self.journal, clock, self.problems)
+
+    async def sweep_renditions(self, clock: Clock) -> None:
+        look = partial(files_in, self.rules.settings.folders.processing / spares.FOLDER, Scout())
+        await spares.watch(look, self.journal, clock, self.ports)
 
     async def watch_config(self, clock: Clock) -> None:
         """A saved change of the file is a reload; comparing its stat is cheap and works on every file system."""

@@ -135,6 +135,7 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
     tasks.start_soon(house.watch_config, house.liveness.heart("watch of the configuration"))
     tasks.start_soon(house.check_journal)
     tasks.start_soon(house.liveness.until_done, "watch for orphans", house.watch_orphans)
+    tasks.start_soon(house.sweep_renditions, house.liveness.heart("sweep of renditions"))
     tasks.start_soon(
         house.scrubber.run,
         house.liveness.heart("scrub", lambda: LIMIT_S + house.scrubber.patience_s),

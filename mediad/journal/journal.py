@@ -16,6 +16,7 @@ from mediad.journal import backup, faults, phone, queries
 from mediad.journal.db import Readers, Writer, connect
 from mediad.journal.hand import Hand
 from mediad.journal.health_side import HealthSide
+from mediad.journal.made import Made, made
 from mediad.journal.migrate import editions, enact, migrate, pending, refuse_network, version
 from mediad.journal.near_side import NearSide
 from mediad.journal.person_side import PersonSide
@@ -278,6 +279,9 @@ class Journal(PersonSide, HealthSide, NearSide):
         return await self._readers.ask(
             lambda db: [k for k in keys if db.execute(sql, (to_sql(k),)).fetchone() is None]
         )
+
+    async def made(self, keys: Sequence[SiteKey]) -> list[Made]:
+        return await self._readers.ask(lambda db: made(db, keys))
 
     async def copies_at(self, site: Site, after: SiteKey, limit: int) -> list[Copy]:
         return await self._readers.ask(lambda db: queries.copies_at(db, site, after, limit))
