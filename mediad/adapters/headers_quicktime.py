@@ -19,9 +19,10 @@ from mediad.model import Claim, Media
 
 _MAX_TOP = 200_000  # fragments
 MAY_LIE = frozenset((b"mdat", b"free", b"skip", b"wide"))  # about where they end
-_CREATED, _CONTENT_ID = (
+_CREATED, _CONTENT_ID, _PLACE = (
     b"com.apple.quicktime.creationdate",
     b"com.apple.quicktime.content.identifier",
+    b"com.apple.quicktime.location.ISO6709",
 )
 _1904 = datetime(1904, 1, 1, tzinfo=UTC)
 _LOCAL_CLOCKS = frozenset(
@@ -212,22 +213,29 @@ def _apple(view: View, meta: Box, form: Header) -> None:
     for item in boxes(view, values.body, values.end):
         nth = int.from_bytes(item.type, "big")
         name = names[nth - 1] if 0 < nth <= len(names) else b""
-        if name in {_CREATED, _CONTENT_ID}:
+        if name in {_CREATED, _CONTENT_ID, _PLACE}:
             text = _value(view, item)
             if name == _CONTENT_ID:
                 form.content_id = text
+            elif text and name == _PLACE:
+                form.claims.append(Claim("place:coordinates", text))
             elif text:
                 form.claims.append(Claim("quicktime:CreationDate", text.replace("T", " ", 1)))
 
 
 def _user(view: View, user: Box, form: Header) -> None:
-    """The day that cameras and iTunes write beside the film."""
+    """The day that cameras and iTunes write beside the film, and the place that phones do."""
     for box in boxes(view, user.body, user.end):
-        if box.type == b"\xa9day":
-            text = bytes(view[box.body + 4 : min(box.end, box.body + 64)])
-            if _TEXT.fullmatch(text.rstrip(b"\0")):
-                said = text.rstrip(b"\0").decode("ascii").replace("T", " ", 1)
-                form.claims.append(Claim("quicktime:ContentCreateDate", said))
+        if box.type in {b"\xa9day", b"\xa9xyz"}:
+            text = bytes(view[box.body + 4 : min(box.end, box.body + 64)]).rstrip(b"\0")
+            if not _TEXT.fullmatch(text):
+                continue
+            said = text.decode("ascii")
+            form.claims.append(
+                Claim("quicktime:ContentCreateDate", said.replace("T", " ", 1))
+                if box.type == b"\xa9day"
+                else Claim("place:coordinates", said)
+            )
 
 
 def _value(view: View, item: Box) -> str:

@@ -6,6 +6,7 @@ A damaged directory is read as far as it makes sense. Offsets are believed only 
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from mediad.adapters.bmff import NotUnderstood, View
@@ -30,6 +31,7 @@ _DATES = (  # tag, offset, sub-seconds
     (_DIGITIZED, 0x9012, 0x9292, "exif:CreateDate"),
     (_MODIFIED, 0x9010, 0x9290, "modified:ModifyDate"),
 )
+_OF_EXIF = frozenset(names[-1] for names in _DATES)
 _GPS_TIME, _GPS_DATE = 0x0007, 0x001D
 _EXIF_WIDTH, _EXIF_HEIGHT = 0xA002, 0xA003
 _SENSOR = frozenset({32803, 34892})  # photometric: colour filter array, linear raw
@@ -130,6 +132,7 @@ def read_first(first: Directory, form: Header) -> None:
     gps = _pointed(first, _GPS, form)
     read_shot(exif, form)
     _date(first, exif, _DATES[-1], form)
+    _lend_zones(form)
     if gps is not None:
         read_gps(gps, form)
 
@@ -151,6 +154,19 @@ def _date(home: Directory, exif: Directory, names: tuple[int, int, int, str], fo
         form.claims.append(Claim(name, text, exif.text(zone), exif.text(fraction)))
 
 
+def _lend_zones(form: Header) -> None:
+    """Some phones write the zone beside one of three dates only: it is that of the others where they say the same."""
+    zones = {
+        claim.text: claim.offset for claim in form.claims if claim.offset and claim.tag in _OF_EXIF
+    }
+    form.claims[:] = [
+        replace(claim, offset=zones[claim.text])
+        if claim.tag in _OF_EXIF and not claim.offset and claim.text in zones
+        else claim
+        for claim in form.claims
+    ]
+
+
 def read_shot(exif: Directory, form: Header) -> None:
     """The dates of the shot, and Apple's content id from the maker note."""
     for names in _DATES[:-1]:
@@ -167,7 +183,9 @@ def read_shot(exif: Directory, form: Header) -> None:
 
 
 def read_gps(gps: Directory, form: Header) -> None:
-    """GPS time is UTC: it dates a shot without a clock and finds the zone of one with a clock."""
+    """GPS time is UTC: it dates a shot without a clock and finds the zone of one with a clock; so may the place."""
+    if place := _place(gps):
+        form.claims.append(Claim("place:coordinates", place))
     day, clock = gps.text(_GPS_DATE), gps.raw(_GPS_TIME, 24)
     if len(clock) == 24 and day:  # noqa: PLR2004 - three rationals
         parts = struct.unpack(gps.order + "6I", clock)
@@ -175,6 +193,19 @@ def read_gps(gps: Directory, form: Header) -> None:
             hour, minute, second = parts[0] // parts[1], parts[2] // parts[3], parts[4] // parts[5]
             text = f"{day} {hour:02}:{minute:02}:{second:02}"
             form.claims.append(Claim("exif:GPSDateTime", text, is_utc=True))
+
+
+def _place(gps: Directory) -> str:
+    """North and east in degrees, as ISO 6709 has them."""
+    said = []
+    for sign, value, negative in ((0x0001, 0x0002, "S"), (0x0003, 0x0004, "W")):
+        packed = gps.raw(value, 24)
+        parts = struct.unpack(gps.order + "6I", packed) if len(packed) == 24 else (0,) * 6  # noqa: PLR2004 - three rationals
+        if not (parts[1] and parts[3] and parts[5]):
+            return ""
+        degrees = parts[0] / parts[1] + parts[2] / parts[3] / 60 + parts[4] / parts[5] / 3600
+        said.append(f"{-degrees if gps.text(sign) == negative else degrees:+.4f}")
+    return "".join(said)
 
 
 def read_tiff(source: Source, form: Header) -> None:

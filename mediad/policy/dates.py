@@ -3,7 +3,8 @@ When the shutter went: from many claims the one to believe, as a date in the pla
 
 The order of trust is one table, TRUST. A claim that a clock made which nobody had set is refused, with the reason.
 What a person sees is the calendar day of the place of the shot, so `Captured.local` is wall-clock time; an instant
-without a zone gets its zone from a witness (the file name, GPS) or, failing that, from the home of the archive.
+without a zone gets its zone from a witness (the file name, GPS) or, failing that, from the home of the archive; far
+from home, from the longitude of the place.
 """
 
 import re
@@ -37,6 +38,7 @@ TRUST: tuple[str, ...] = (
     "modified:ModifyDate",  # the last save, not the shot: better than nothing
     "mtime:file",
 )
+PLACE = "place:coordinates"  # no date, but a witness for the zone: "+35.6894+139.6917"
 PERSON = "person"  # decided by somebody who was there, or who looked: above every clock
 _RANK = {tag: rank for rank, tag in enumerate(TRUST)}
 _WEAK = frozenset({"filename", "cloud", "modified", "mtime"})
@@ -50,7 +52,16 @@ _OFFSET = re.compile(r"([+-])(\d\d?):?(\d\d)")
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall-clock times here are naive on purpose
 _FUTURE = timedelta(days=2)  # the date line, and a clock that is a little off
 _HALF_HOUR_S = 1800
+_ODD_ZONES_S = (
+    20_700,
+    31_500,
+    45_900,
+    49_500,
+)  # Nepal, Eucla, the Chatham Islands in winter and summer
 _WITNESS_S = 90  # how far apart two records of one moment may be
+_FAR = timedelta(hours=3.5)  # no clock at home is so far from the sun
+_DATE_LINE = -168  # degrees: west of it, islands have the day of the east
+_PLACE = re.compile(r"([+-]\d+(?:\.\d*)?)([+-]\d+(?:\.\d*)?)(?:[+-]\d+(?:\.\d*)?)?(?:CRS.*)?/?")
 _FURTHEST_OFFSET = timedelta(hours=14)
 _NOON = 12  # of a day without a time: no zone moves it to another day
 _FIRST_PHOTOGRAPH = 1826
@@ -61,6 +72,8 @@ _NEVER_SET = {
     (1969, 12, 31): "the first day of Unix's calendar, west of Greenwich",
     (1980, 1, 1): "where a camera's clock starts without its battery",
 }
+_RESET = datetime(2000, 1, 1)  # noqa: DTZ001 - of a camera's clock, by its minute: parties have photos of that night
+_CAMERAS = ("exif:", "xmp:", "quicktime:", "riff:", "modified:")
 _PLACEHOLDER = datetime(2002, 12, 8, 12)  # noqa: DTZ001 - of a camera's clock
 _COUNTERS = ("quicktime:CreateDate", "matroska:", "exif:GPS", "filename:", "mtime:", "cloud:")
 
@@ -76,6 +89,8 @@ def believe(
     ranked = sorted(claims, key=_trust)
     refused: list[str] = []
     for claim in ranked:
+        if claim.tag == PLACE:
+            continue
         moment = read(claim)
         why = "not a date" if moment is None else refusal(claim, moment[0], now)
         if moment is not None and not why:
@@ -138,16 +153,25 @@ def cloud_claim(remote: Remote | None) -> Claim | None:
 
 def refusal(claim: Claim, moment: datetime, now: int) -> str:
     """Why this date cannot be true, or "". A scanned photograph of 1900 can."""
-    if reason := _NEVER_SET.get((moment.year, moment.month, moment.day)):
-        return f"{reason}: a clock that nobody had set"
-    if moment == _PLACEHOLDER and claim.tag.startswith("exif:"):
-        return "what some Android cameras write when nobody tells them the time"
+    if reason := _unset(claim, moment):
+        return reason
     if moment > _EPOCH + timedelta(milliseconds=now) + _FUTURE:
         return "it lies in the future"
     if moment.year < _FIRST_PHOTOGRAPH:
         return "older than photography"
     if moment.year < _FIRST_DIGITAL and claim.tag.startswith(_COUNTERS):
         return "older than any digital camera"
+    return ""
+
+
+def _unset(claim: Claim, moment: datetime) -> str:
+    """Where clocks stand that nobody has set."""
+    if reason := _NEVER_SET.get((moment.year, moment.month, moment.day)):
+        return f"{reason}: a clock that nobody had set"
+    if moment.replace(second=0, microsecond=0) == _RESET and claim.tag.startswith(_CAMERAS):
+        return "where many a camera's clock starts: a clock that nobody had set"
+    if moment == _PLACEHOLDER and claim.tag.startswith("exif:"):
+        return "what some Android cameras write when nobody tells them the time"
     return ""
 
 
@@ -203,7 +227,7 @@ def _placed(
     when, zone = moment
     source = claim.tag.partition(":")[0]
     if claim.is_utc:
-        zone, note = _zone_of_instant(when, name, home)
+        zone, note = _zone_of_instant(when, claims, name, home)
         return captured_at(when + _delta(zone), zone, source), note
     if zone:
         return captured_at(when, zone, source), ""
@@ -227,20 +251,37 @@ def _witnessed(local: datetime, instants: Iterable[datetime]) -> str:
     """The offset between a wall clock and an instant of the same moment, if they look like one."""
     for instant in instants:
         seconds = (local - instant).total_seconds()
-        steps = round(seconds / _HALF_HOUR_S)
-        span = timedelta(seconds=steps * _HALF_HOUR_S)
-        if abs(seconds - steps * _HALF_HOUR_S) <= _WITNESS_S and abs(span) <= _FURTHEST_OFFSET:
-            return written(span)
+        nearest = round(seconds / _HALF_HOUR_S) * _HALF_HOUR_S
+        span = min((nearest, *_ODD_ZONES_S), key=lambda zone: abs(seconds - zone))
+        if abs(seconds - span) <= _WITNESS_S and timedelta(seconds=abs(span)) <= _FURTHEST_OFFSET:
+            return written(timedelta(seconds=span))
     return ""
 
 
-def _zone_of_instant(instant: datetime, name: str, home: tzinfo | None) -> tuple[str, str]:
+def _zone_of_instant(
+    instant: datetime, claims: Sequence[Claim], name: str, home: tzinfo | None
+) -> tuple[str, str]:
     named = date_in_name(name)
     wall = read(named) if named and named.tag == "filename:time" and not named.is_utc else None
     if wall is not None and (zone := _witnessed(wall[0], [instant])):
         return zone, "the zone comes from the file name"
     span = instant.replace(tzinfo=UTC).astimezone(home).utcoffset() or timedelta()
+    sun = _sun(claims)
+    if sun is not None and abs(sun - span) > _FAR:
+        hours = round(sun / timedelta(hours=1))
+        return written(timedelta(hours=hours)), "the zone is guessed by the longitude of the place"
     return written(span), "the file knows the instant only: shown in the home time zone"
+
+
+def _sun(claims: Sequence[Claim]) -> timedelta | None:
+    """What a sundial at the place is ahead of Greenwich."""
+    found = next((_PLACE.fullmatch(c.text.strip("\0 ")) for c in claims if c.tag == PLACE), None)
+    if found is None:
+        return None
+    north, east = float(found[1]), float(found[2])
+    if not (north or east) or abs(north) > 90 or abs(east) > 180:  # noqa: PLR2004 - degrees
+        return None  # nowhere, as phones without GPS write it
+    return timedelta(hours=(east + 360 if east < _DATE_LINE else east) / 15)
 
 
 def written(span: timedelta) -> str:

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from mediad.model import Claim
 
 _YMD = r"(?P<y>(?:18|19|20)\d\d)(?P<s>[-_.]?)(?P<mo>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])"
-_HMS = r"(?P<h>[01]\d|2[0-3])(?P<t>[-_.:h]?)(?P<mi>[0-5]\d)[-_.:m]?(?P<sec>[0-5]\d)"
+_HMS = r"(?P<h>[01]\d|2[0-3])(?P<t>[-_.:h ]?)(?P<mi>[0-5]\d)[-_.:m ]?(?P<sec>[0-5]\d)"
 
 # IMG_20180725_163423, 20180725_163423, Screenshot_2020-01-02-03-04-05, 2019-07-04 12.33.44, IMG_20180725_163423123,
 # WhatsApp Image 2019-01-01 at 12.34.56, WP_20150101_12_34_56_Pro, photo_2019-07-04_12-33-44
 _TIME = re.compile(
-    rf"(?<!\d){_YMD}(?:[ T_.,-]| (?:at|um|om|à|alle|a las|às|kl\.?) |, ){{1,2}}{_HMS}(?:[-_.]?(?P<f>\d{{3}}))?(?!\d)",
+    rf"(?<!\d){_YMD}(?:[ T_.,-]|[ _](?:at|um|om|à|alle|a las|às|kl\.?|в)[ _]|, ){{1,2}}"
+    rf"{_HMS}(?:[-_.]?(?P<f>\d{{3}}))?(?!\d)",
     re.IGNORECASE,
 )
 _RUN = re.compile(  # 20180725163423, IMG20180725163423
@@ -33,6 +34,11 @@ _DAY = re.compile(  # IMG-20190101-WA0001, 2019-07-04 birthday
     rf"(?:(?<![A-Za-z]){_MADE}[-_ ]?|(?<!\d)(?=\d{{4}}-)|(?<!\d)(?=\d{{4}}_)|(?<!\d)(?=\d{{4}}\.)){_YMD}(?!\d)",
     re.IGNORECASE,
 )
+# 20190704.jpg, 20190704 birthday.jpg: a day of digital cameras in front; further digits would make it a number
+_BARE = re.compile(
+    r"^(?P<y>199\d|20[0-4]\d)(?P<mo>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?=[ _.-](?!\d)|$)"
+)
+_RECORDED = re.compile(r"^RPReplay_Final(?P<s>1\d{9})(?!\d)")  # an iPhone's screen
 _COUNTED = re.compile(r"(?:^|FB_IMG_|mmexport|wx_camera_)(?P<ms>1\d{12})(?!\d)", re.IGNORECASE)
 # Pixel phones name by UTC, and so does what OneDrive brings from an iPhone: 20190704_123344000_iOS
 _UTC = re.compile(r"^PXL_|^\d{8}_\d{9}_iOS\b", re.IGNORECASE)
@@ -50,11 +56,17 @@ def date_in_name(name: str) -> Claim | None:
             "filename:time", f"{_day(found)} {clock}", fraction=found["f"] or "", is_utc=utc
         )
     if found := _COUNTED.search(name):
-        moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=int(found["ms"]))
-        return Claim("filename:time", f"{moment:%Y-%m-%d %H:%M:%S}", is_utc=True)
-    if found := _DAY.search(name):
+        return _instant(timedelta(milliseconds=int(found["ms"])))
+    if found := _RECORDED.search(name):
+        return _instant(timedelta(seconds=int(found["s"])))
+    if found := _DAY.search(name) or _BARE.search(name):
         return Claim("filename:day", _day(found))
     return None
+
+
+def _instant(since: timedelta) -> Claim:
+    moment = datetime.fromtimestamp(0, UTC) + since
+    return Claim("filename:time", f"{moment:%Y-%m-%d %H:%M:%S}", is_utc=True)
 
 
 def _day(found: re.Match[str]) -> str:

@@ -89,6 +89,13 @@ def test_the_day_that_a_camera_writes_is_claimed(tmp_path: Path) -> None:
     }
 
 
+def test_the_place_that_a_phone_writes_is_a_witness(tmp_path: Path) -> None:
+    place = b"+35.6894+139.6917/"
+    user = forge.box(b"udta", forge.box(b"\xa9xyz", struct.pack(">HH", len(place), 0), place))
+    told = dates(read(tmp_path, forge.movie(extra=user)))
+    assert told == {"place:coordinates": "+35.6894+139.6917/"}
+
+
 def test_a_film_in_fragments_tells_its_length_elsewhere(tmp_path: Path) -> None:
     picture = forge.track(32, 4)
     extends = forge.box(b"mvex", forge.full(b"mehd", struct.pack(">I", 1200)))

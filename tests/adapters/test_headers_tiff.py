@@ -41,6 +41,37 @@ def test_all_dates_are_claimed_each_with_its_own_zone() -> None:
     assert form.claims[0].fraction == "045"
 
 
+@pytest.mark.parametrize(
+    ("first", "exif_zones"), [({0x9010: "+05:30"}, {}), ({}, {0x9012: "+05:30"})]
+)
+def test_a_zone_beside_another_date_of_the_same_moment_is_lent(
+    first: dict[int, str], exif_zones: dict[int, str]
+) -> None:
+    moment = "2024:07:14 18:03:22"
+    zones = {tag: text(zone) for tag, zone in (first | exif_zones).items()}
+    same = {0x9003: text(moment), 0x9004: text(moment), **zones}
+    assert (
+        dates(exif(forge.tiff({0x0132: text(moment)}, same)))["exif:DateTimeOriginal"]
+        == f"{moment}+05:30"
+    )
+    later = {0x9003: text(moment), 0x9004: text("2024:07:15 18:03:22"), **zones}
+    saved = exif(forge.tiff({0x0132: text("2024:07:16 18:03:22")}, later))
+    assert dates(saved)["exif:DateTimeOriginal"] == moment
+
+
+def test_the_place_is_a_witness() -> None:
+    def rationals(*numbers: int) -> tuple[int, bytes]:
+        return 5, struct.pack(">6I", *numbers)
+
+    gps = {
+        1: text("S"), 2: rationals(33, 1, 52, 1, 1025, 100),
+        3: text("E"), 4: rationals(151, 1, 12, 1, 0, 1),
+    }  # fmt: skip
+    assert dates(exif(forge.tiff({}, {}, gps))) == {"place:coordinates": "-33.8695+151.2000"}
+    gps[4] = rationals(151, 1, 12, 0, 0, 1)
+    assert dates(exif(forge.tiff({}, {}, gps))) == {}
+
+
 def test_apples_content_id_is_found_in_the_maker_note() -> None:
     assert exif(forge.shot(content_id=CONTENT_ID)).content_id == CONTENT_ID
 

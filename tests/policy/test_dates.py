@@ -20,7 +20,16 @@ from mediad.model import (
     Role,
     SiteKey,
 )
-from mediad.policy.dates import TRUST, believe, cloud_claim, confidence, offset, read, resolve
+from mediad.policy.dates import (
+    PLACE,
+    TRUST,
+    believe,
+    cloud_claim,
+    confidence,
+    offset,
+    read,
+    resolve,
+)
 
 NOW = 1_767_225_600_000  # 2026-01-01
 BERLIN, TOKYO = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo")
@@ -58,6 +67,7 @@ def test_the_shutter_speaks_before_the_scanner_with_zone_and_fraction() -> None:
         (Claim("exif:DateTimeOriginal", "1970:01:01 00:00:00"), "Unix's calendar"),
         (Claim("exif:DateTimeOriginal", "1969:12:31 19:00:00"), "Unix's calendar"),
         (Claim("exif:DateTimeOriginal", "1980:01:01 00:00:00"), "without its battery"),
+        (Claim("exif:DateTimeOriginal", "2000:01:01 00:00:31"), "camera's clock starts"),
         (Claim("exif:DateTimeOriginal", "2026:01:03 00:00:01"), "future"),
         (Claim("exif:DateTimeOriginal", "9999:12:31 23:59:59"), "future"),
         (Claim("xmp:CreateDate", "1700-01-01"), "photography"),
@@ -120,6 +130,56 @@ def test_the_day_is_that_of_the_place(
 ) -> None:
     found = believed(claim, name=name, home=home)
     assert (found.local, found.offset) == (local, zone)
+
+
+def test_the_first_minute_of_the_millennium_is_no_camera_s_but_its_party_is_and_so_says_a_person() -> (
+    None
+):
+    assert believed(Claim("exif:DateTimeOriginal", "2000:01:01 00:03:00")).local.startswith(
+        "2000-01-01"
+    )
+    assert believed(Claim("sidecar:DateCreated", "2000-01-01")).local == "2000-01-01T12:00:00"
+    assert believed(Claim("mtime:file", "2000-01-01 00:00:10", is_utc=True)).source == "mtime"
+
+
+@pytest.mark.loss("DL9")
+@pytest.mark.parametrize(
+    ("place", "instant", "local", "zone"),
+    [
+        ("+35.6894+139.6917/", "2024-06-30 16:30:00", "2024-07-01T01:30:00", "+09:00"),
+        ("+37.5090-122.2594+030.000/", "2024-07-01 05:30:00", "2024-06-30T21:30:00", "-08:00"),
+        ("-13.8333-171.7667/", "2024-06-30 11:30:00", "2024-07-01T00:30:00", "+13:00"),  # Samoa
+        (
+            "+42.8782-008.5448/",
+            "2024-06-30 22:30:00",
+            "2024-07-01T00:30:00",
+            "+02:00",
+        ),  # as at home
+        ("+00.0000+000.0000/", "2024-06-30 22:30:00", "2024-07-01T00:30:00", "+02:00"),  # nowhere
+        ("somewhere", "2024-06-30 22:30:00", "2024-07-01T00:30:00", "+02:00"),
+        ("+95.0000+139.6917/", "2024-06-30 22:30:00", "2024-07-01T00:30:00", "+02:00"),
+    ],
+)
+def test_the_day_of_an_instant_far_from_home_is_told_by_the_sun(
+    place: str, instant: str, local: str, zone: str
+) -> None:
+    film = Claim("quicktime:CreateDate", instant, is_utc=True)
+    found, note = believe([Claim(PLACE, place), film], now=NOW, home=BERLIN)
+    assert found is not None
+    assert (found.local, found.offset) == (local, zone)
+    assert ("longitude" in note) is (zone != "+02:00")
+
+
+def test_a_place_alone_is_no_date_and_no_fault() -> None:
+    assert believe([Claim(PLACE, "+35.6894+139.6917/")], now=NOW) == (None, "")
+
+
+def test_gps_tells_zones_of_three_quarters_too() -> None:
+    wall = Claim("exif:DateTimeOriginal", "2015:04:10 23:57:20")
+    assert (
+        believed(wall, Claim("exif:GPSDateTime", "2015:04:10 18:12:20", is_utc=True)).offset
+        == "+05:45"
+    )
 
 
 def test_gps_tells_the_zone_of_a_clock_without_one() -> None:

@@ -25,6 +25,13 @@ from mediad.policy.name_dates import date_in_name
         ("Screen Shot 2019-07-04 at 3.04.05 PM.png", "2019-07-04T15:04:05"),
         ("Screen Shot 2019-07-04 at 12.04.05 AM.png", "2019-07-04T00:04:05"),
         ("WhatsApp Image 2019-01-01 at 12.34.56.jpeg", "2019-01-01T12:34:56"),
+        ("WhatsApp_Image_2019-01-01_at_12.34.56.jpeg", "2019-01-01T12:34:56"),
+        ("Снимок экрана 2019-07-04 в 12.33.44.png", "2019-07-04T12:33:44"),
+        ("Clip 2019-07-04 12 33 44.mp4", "2019-07-04T12:33:44"),
+        ("RPReplay_Final1546300800.MP4", "2019-01-01T00:00:00"),
+        ("20190704.jpg", "2019-07-04T12:00:00"),
+        ("20190704 birthday.jpg", "2019-07-04T12:00:00"),
+        ("20190704_birthday.jpg", "2019-07-04T12:00:00"),
         ("IMG-20190101-WA0001.jpg", "2019-01-01T12:00:00"),
         ("VID-20190101-WA0001.mp4", "2019-01-01T12:00:00"),
         ("photo_2019-07-04_12-33-44.jpg", "2019-07-04T12:33:44"),
@@ -49,7 +56,7 @@ def test_a_name_as_people_and_phones_write_it_gives_its_date(name: str, wanted: 
     [
         "IMG_0001.JPG", "DSC01234.ARW", "DSCN0010.jpg", "IMG_E1234.HEIC", "12345678.jpg", "20181340_163423.jpg",
         "71DCA213-5710-4A6C-BC6D-CE6306AEB8D8.mov", "received_1234567890123456.jpeg", "P1010001.RW2",
-        "IMG_20189999.jpg",
+        "IMG_20189999.jpg", "20190704_12345.jpg", "20191304.jpg", "19190704.jpg", "RPReplay_Final154630080.MP4",
         "order 201807251634231234567.pdf", "-rf.jpg", "\udcff\udcfe.jpg", "",
     ],
 )  # fmt: skip
