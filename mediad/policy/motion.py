@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from mediad.model import Asset, Digest, Kind, Media, Original, Role
-from mediad.policy.sending import Sent, sources
+from mediad.policy.sending import Sent, placement_of, sent, sources
 from mediad.ports import Halves
 
 _STILLS: Final = frozenset({Media.JPEG, Media.HEIC})
@@ -39,6 +39,23 @@ def pair_of(asset: Asset, sending: Sequence[Sent], *, wanted: bool) -> Pair | No
     if any(p.film is None for p in went):
         return None
     return pair if wanted or went else None
+
+
+def pair_that_went(asset: Asset) -> Pair | None:
+    """
+    The halves that its motion photo was made of, when that was given a name on the phone.
+
+    Originals or renditions, whatever is to go by now: as large together as what was made of them, within what the one
+    says of the other. A rendition is smaller than its original by far more than that.
+    """
+    pairs = [
+        p for by in (False, True) if (p := pair_of(asset, sent(asset, renditions=by), wanted=False))
+    ]
+    went = [placement_of(asset, p.still.original.id) for p in pairs]
+    found = [
+        (abs(m.size - p.size), n) for n, (p, m) in enumerate(zip(pairs, went, strict=True)) if m
+    ]
+    return pairs[min(found)[1]] if found else None
 
 
 def halves_of(asset: Asset, pair: Pair) -> Halves:

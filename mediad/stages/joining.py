@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 from mediad.errors import MediadError, Refused
 from mediad.model import Asset, AssetId, Digest, Place
 from mediad.policy.batching import Plan
-from mediad.policy.motion import Pair, halves_of, joined, pair_of
+from mediad.policy.motion import Pair, halves_of, joined, pair_of, pair_that_went
 from mediad.policy.sending import Sent, joined_at, sent
 from mediad.ports import Halves, Judgement, Ports
 
@@ -85,8 +85,7 @@ async def planned_with(
 
 async def to_make_again(asset: Asset, io: Ports) -> Joining | None:
     """For a placement that is known, where its bytes are gone before they were placed: both halves still make them."""
-    sending = sent(asset, renditions=io.settings.phone_gets_renditions)
-    pair = pair_of(asset, sending, wanted=True)
+    pair = pair_that_went(asset)
     if pair is None or await _judged(asset, pair, io) is not None:  # refused, or not what it was
         return None
     return _joining(asset, pair, None)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from mediad.errors import MediadError
 from mediad.model import Asset, Digest, Evidence, Place, Placement, Rung, Witness
-from mediad.policy.sending import joined_at, placements, sources
+from mediad.policy.sending import is_original, joined_at, placements, sources
 from mediad.ports import Ports, Put
 from mediad.stages import lots
 from mediad.stages.joining import Joining, join, to_make_again
@@ -83,12 +83,7 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
             "look at that file; move it out of pixel_sync, then `mediactl retry`",
         )
     if facts.lost and not facts.again:
-        key = facts.lost[0].placement.key
-        return Ask(
-            "phone.lost",
-            f"no good copy of what was to go to the phone as {key} is to be found: is there a backup?",
-            f"`mediactl explain {asset.id}` says where it was; put it back there, then `mediactl retry`",
-        )
+        return _lost(asset, facts.lost[0].placement)
     if any(f.there is None for f in facts.files):
         placing = f"place {asset.name} in pixel_sync as {facts.files[0].placement.key}"
         return Act(facts.again.what if facts.again else placing)
@@ -167,6 +162,22 @@ def _there(made: Sequence[Place], seen: lots.Seen) -> tuple[Place, ...]:
 
 
 # -- what it means ------------------------------------------------------------------------------
+
+
+def _lost(asset: Asset, placement: Placement) -> Ask:
+    if is_original(asset, placement):
+        return Ask(
+            "phone.lost",
+            f"no good copy of what was to go to the phone as {placement.key} is to be found: is there a backup?",
+            f"`mediactl explain {asset.id}` says where it was; put it back there, then `mediactl retry`",
+        )
+    return Ask(
+        "phone.lost",
+        f"what was made of {asset.name} to go to the phone as {placement.key} is gone, and cannot be made again as"
+        " it was; it is no original: shall this one stay off the phone?",
+        f"`mediactl skip {asset.id} --stage place --why …`, then verify, leaves the phone out for it;"
+        f" `mediactl explain {asset.id}` says where its originals are",
+    )
 
 
 def _spare(facts: Sequence[Facts], errors: Sequence[MediadError | None]) -> list[Place]:

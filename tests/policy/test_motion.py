@@ -16,11 +16,12 @@ from mediad.model import (
     OriginalId,
     Place,
     Placement,
+    Rendition,
     Role,
     Site,
     SiteKey,
 )
-from mediad.policy.motion import halves_of, joined, pair_of
+from mediad.policy.motion import halves_of, joined, pair_of, pair_that_went
 from mediad.policy.sending import (
     Sent,
     is_original,
@@ -32,7 +33,7 @@ from mediad.policy.sending import (
 )
 from mediad.ports import Halves
 
-STILL, FILM, SIDE, BOTH = (Digest(c * 64) for c in "abcd")
+STILL, FILM, SIDE, BOTH, SMALL = (Digest(c * 64) for c in "abcde")
 
 
 def original(n: int, name: str, role: Role, media: Media, digest: Digest | None) -> Original:
@@ -99,6 +100,24 @@ def test_a_half_that_went_alone_once_is_never_sent_again_within_another_file(
 def test_what_went_as_one_file_stays_one_whatever_is_wanted_now() -> None:
     asset = replace(PAIR, placements=(placed(1, BOTH, film=2), placed(3, SIDE)))
     assert pair_of(asset, sending(asset), wanted=False) is not None
+
+
+@pytest.mark.parametrize(("size", "is_small"), [(31, False), (30, False), (23, True), (22, True)])
+def test_the_halves_that_went_are_told_by_how_large_they_were_together(
+    size: int, *, is_small: bool
+) -> None:
+    """Originals of 10 and 20, a rendition of the still of 2; the one file says a little of the film besides."""
+    made = Rendition(OriginalId(1), "r/1", Place(Site.LIBRARY, SiteKey("a.HEIC")), SMALL, 2)
+    went = replace(placed(1, BOTH, film=2), size=size)
+    asset = replace(PAIR, renditions=(made,), placements=(went,))
+    pair = pair_that_went(asset)
+    assert pair is not None
+    assert (pair.still.digest, pair.film.digest) == (SMALL if is_small else STILL, FILM)
+
+
+def test_of_what_went_as_two_files_or_not_at_all_no_pair_is_told() -> None:
+    assert pair_that_went(PAIR) is None
+    assert pair_that_went(replace(PAIR, placements=(placed(1, STILL), placed(2, FILM)))) is None
 
 
 def test_one_file_stands_for_both_and_the_sidecar_goes_beside_it() -> None:

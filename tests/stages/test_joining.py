@@ -11,10 +11,10 @@ from typing import Any, Final
 import pytest
 
 from mediad.errors import NeedsOperator, Refused, Retryable
-from mediad.model import AssetId, Place, Rendition, Rung, Site
+from mediad.model import AssetId, Evidence, Place, Rendition, Rung, Site, SiteKey
 from mediad.policy.sending import is_original, joined_at
 from mediad.stages import archive, batch, clean, place, release, sort, verify
-from mediad.stages.verdict import Act, Done
+from mediad.stages.verdict import Act, Ask, Done
 from mediad.state import State
 from mediad.testing import Killed, Power
 from mediad.testing.encoder import MemoryEncoder
@@ -236,6 +236,55 @@ async def test_one_that_is_gone_before_it_was_placed_is_made_again(
         await w.run(place.STAGE, verify.STAGE)
         assert on_phone(w) == {"IMG_1.MP.HEIC": BOTH}
         assert State.ON_PHONE in await w.states(pair)
+
+
+@pytest.mark.parametrize("now", ["original", "rendition"])
+@pytest.mark.parametrize("then", ["original", "rendition"])
+async def test_one_that_is_gone_is_made_again_of_what_its_batch_was_made_of(
+    then: str, now: str, tmp_path: Path
+) -> None:
+    """Its name on the phone was given to those bytes, whatever is to go to the phone by now."""
+    rules = {**MOVING, "send": then}
+    async with world(tmp_path, syncthing=LINKED, phone=rules) as w:
+        pair = await shot(w)
+        await rendered(w, pair)
+        await w.run(batch.STAGE)
+        [placement] = (await w.asset(pair)).placements
+        del w.files.files[joined_at((await w.asset(pair)).originals[0])]
+        phone = w.settings.phone.model_copy(update={"send": now})
+        w.settings = w.settings.model_copy(update={"phone": phone})
+        await w.run(place.STAGE, verify.STAGE)
+        went = BOTH if then == "original" else b"small moving tiny"
+        assert placement.digest == digest_of(went)
+        assert on_phone(w) == {"IMG_1.MP.HEIC": went}
+        assert State.ON_PHONE in await w.states(pair)
+
+
+async def rendered(w: World, pair: AssetId) -> None:
+    """Both halves have renditions."""
+    made = []
+    for original, content in zip((await w.asset(pair)).originals, (b"small", b"tiny"), strict=True):
+        at = w.files.drop(Site.SPOOL, f"renditions/{original.spool_key}.r-1.HEIC", content)
+        made.append(Rendition(original.id, "r/1", at, digest_of(content), len(content)))
+    await w.journal.witness([(pair, Evidence("judged", 1, renditions=tuple(made)))])
+
+
+async def test_what_was_made_for_the_phone_and_is_gone_for_good_is_no_question_of_a_backup(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, syncthing=LINKED, phone={**MOVING, "send": "rendition"}) as w:
+        pair = await shot(w)
+        await rendered(w, pair)
+        await w.run(batch.STAGE)
+        for name in made_here(w):
+            del w.files.files[Place(Site.SPOOL, SiteKey(name))]
+        await w.run(place.STAGE)
+        said = await w.rule(place.STAGE, pair)
+        assert isinstance(said, Ask)
+        assert said.code == "phone.lost"
+        assert "is no original" in said.question
+        assert "backup" not in said.question
+        assert "skip" in said.remedy
 
 
 async def test_one_that_nobody_can_make_again_is_a_question(tmp_path: Path) -> None:
