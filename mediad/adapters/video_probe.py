@@ -31,6 +31,7 @@ _LIVE = "com.apple.quicktime.content.identifier"
 
 # ffprobe -f mov forces the demuxer and no protocol but file: text that is named .mov reaches no playlist reader.
 _PROBE = ("ffprobe", "-v", "error", "-f", "mov", "-protocol_whitelist", "file", "-of", "json")
+_FIRST = ("-show_frames", "-read_intervals", "%+#1")  # what comes of the first packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,10 @@ def probe(source: Path, limits: Limits) -> Probe:
     flaw, code = _flaw(source)
     if code == "compress.fragmented":
         return Probe(is_iso=True, flaw=flaw, flaw_code=code)
-    whole = _asked(source, limits, "-show_format", "-show_streams")
-    first = _asked(
-        source, limits, "-select_streams", "v:0", "-show_frames", "-read_intervals", "%+#1"
-    )
+    whole = _asked(source, limits, "-show_format", "-show_streams", *_FIRST)
+    first = whole  # of the picture in most films, but some begin with sound
+    if not _has_picture(whole):
+        first = _asked(source, limits, "-select_streams", "v:0", *_FIRST)
     seen = read_probe(whole, first)
     is_dolby = code == "compress.dolby_vision"
     return replace(
@@ -117,6 +118,13 @@ def probe(source: Path, limits: Limits) -> Probe:
         is_dolby_vision=seen.is_dolby_vision or is_dolby,
         is_marked_slow=seen.is_marked_slow or _has_slow_part(source),
     )
+
+
+def _has_picture(answer: Mapping[str, object]) -> bool:
+    """Is there a frame of the track that counts, the first of pictures?"""
+    videos = (s for s in _list(answer.get("streams")) if s.get("codec_type") == "video")
+    first = next(videos, {}).get("index")
+    return any(frame.get("stream_index") == first for frame in _list(answer.get("frames")))
 
 
 def _flaw(source: Path) -> tuple[str, str]:

@@ -77,7 +77,7 @@ def decoded(
     """
     with tempfile.TemporaryDirectory(prefix="mediad-video-", dir=limits.scratch) as name:
         folder = Path(name)
-        command = [*FFMPEG, *_of(path), *looking(seen, folder)]
+        command = [*FFMPEG, *_of(path, threads()), *looking(seen, folder)]
         if whole:
             chosen = "+".join(f"between(n,{w.first},{w.first + w.frames - 1})" for w in windows)
             command += ["-map", "0:v:0", *untimed(), "-vf", f"select='{chosen}'"]
@@ -95,7 +95,7 @@ def whole_frames(path: Path, seen: Probe, windows: Sequence[Window], limits: Lim
         for window in windows:
             # Not a moment too early, or the decoder starts one sync point before.
             start = window.tick * 1_000_000 // seen.timescale
-            command += _of(path, "-seek_timestamp", "1", "-ss", f"{start}us", "-copyts")
+            command += _of(path, 1, "-seek_timestamp", "1", "-ss", f"{start}us", "-copyts")
         for number, (window, part) in enumerate(zip(windows, parts, strict=True)):
             command += ["-map", f"{number}:v:0", *untimed(), "-frames:v", str(window.frames)]
             command += ["-f", "rawvideo", str(part)]
@@ -123,7 +123,9 @@ def worst_db(old: Sight, new: Sight) -> float:
 
 
 def _psnr_db(old: bytes, new: bytes) -> float:
-    error = sum((a - b) ** 2 for a, b in zip(old, new, strict=False)) / len(old)
+    if len(old) != len(new):
+        return 0.0
+    error = math.dist(old, new) ** 2 / len(old)
     return round(10 * math.log10(255**2 / error), 1) if error else _SAME_DB
 
 
@@ -131,10 +133,10 @@ def _every(seen: Probe) -> int:
     return max(1, seen.frames // _SAMPLES)
 
 
-def _of(path: Path, *begin: str) -> list[str]:
-    """One input of ffmpeg."""
+def _of(path: Path, decoders: int, *begin: str) -> list[str]:
+    """One input of ffmpeg; several decoders run ahead, and what they do is lost where a few frames are wanted."""
     source = ("-i", str(path.absolute()))
-    return [*STRICT, "-threads", str(threads()), *uncut(), *begin, *source]
+    return [*STRICT, "-threads", str(decoders), *uncut(), *begin, *source]
 
 
 def _room(limits: Limits) -> Limits:

@@ -12,6 +12,7 @@ than the job. A job that crashes or hangs takes its worker with it, and is the f
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -155,7 +156,7 @@ def run_limited(argv: Sequence[str], *, limits: Limits, cwd: Path) -> Finished:
         # Files, not pipes: its own file limit bounds a flood of warnings; nothing can dead-lock.
         program = children.start(command, cwd, out, err)
         try:
-            code = program.wait(timeout=limits.wall_s)
+            code = _ended(program, limits.wall_s)
         except subprocess.TimeoutExpired:
             raise Refused(
                 f"{Path(argv[0]).name} was stopped after {limits.wall_s:g} s;"
@@ -167,6 +168,20 @@ def run_limited(argv: Sequence[str], *, limits: Limits, cwd: Path) -> Finished:
             children.end(program)
         said = _NOISE.sub("", _tail(err, _STDERR_BYTES).decode("utf-8", "replace"))
         return Finished(code, _tail(out, _STDOUT_BYTES), said)
+
+
+def _ended(program: _Program, seconds: float) -> int:
+    """Its return code, the moment it ends. Raises subprocess.TimeoutExpired."""
+    with suppress(OSError):  # a kernel before 5.3 cannot wake us; then `wait` looks every 50 ms
+        handle = os.pidfd_open(program.pid)
+        try:
+            waiting = select.poll()
+            waiting.register(handle, select.POLLIN)
+            waiting.poll(seconds * 1000)
+        finally:
+            os.close(handle)
+        seconds = 0
+    return program.wait(timeout=seconds)
 
 
 def _limited(argv: Sequence[str], limits: Limits) -> list[str]:

@@ -9,7 +9,7 @@ from mediad.adapters.video_probe import Colour, probe, read_probe
 from mediad.adapters.video_rules import suits
 from mediad.adapters.workers import Limits
 from mediad.errors import Refused
-from tests.adapters.films import ffmpeg, film
+from tests.adapters.films import ffmpeg, film, probed
 
 
 def test_a_film_is_described_as_it_is(tmp_path: Path) -> None:
@@ -43,6 +43,15 @@ def test_each_kind_is_known_by_its_content(
     name: str, options: tuple[str, ...], code: str, tmp_path: Path
 ) -> None:
     assert suits(probe(film(tmp_path / name, *options), Limits())) == code
+
+
+def test_of_a_film_that_begins_with_sound_the_first_picture_is_looked_at_all_the_same(
+    tmp_path: Path,
+) -> None:
+    light = ("-c:v", "libx265", "-x265-params", "log-level=error:pools=1:max-cll=1000,400")
+    late = film(tmp_path / "late.mov", *light, "-vf", "setpts=PTS+1/TB")
+    assert probed(late, "-show_entries", "packet=codec_type").startswith("audio")
+    assert probe(late, Limits()).colour.light == "1000,400"
 
 
 def test_two_pictures_are_left_alone(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mediad.adapters.video_probe import probe
-from mediad.adapters.video_sight import decoded, whole_frames, windows_of, worst_db
+from mediad.adapters.video_sight import Sight, decoded, whole_frames, windows_of, worst_db
 from mediad.adapters.workers import Limits
 from tests.adapters.films import ffmpeg, film
 
@@ -28,6 +28,12 @@ def test_every_frame_is_seen_with_its_time(clip: Path) -> None:
     assert {size for _, size in sight.frames} == {FRAME_BYTES}
     assert sight.complaint == ""
     assert worst_db(sight, sight) == 99.0
+
+
+def test_the_worst_picture_counts_and_half_a_picture_is_none() -> None:
+    gray, near, half = bytes([100] * 4096), bytes([110] * 4096), bytes([100] * 2048)
+    assert worst_db(Sight((), (gray, gray)), Sight((), (gray, near))) == 28.1  # 20 log(255 / 10)
+    assert worst_db(Sight((), (gray,)), Sight((), (half,))) == 0.0
 
 
 def test_frames_that_an_edit_list_hides_are_seen_too(clip: Path, tmp_path: Path) -> None:

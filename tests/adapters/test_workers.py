@@ -1,5 +1,6 @@
 """Guards that a foreign program or decoder can hurt nothing but its own file: not the daemon, not the machine."""
 
+import errno
 import os
 import select
 import sys
@@ -77,6 +78,18 @@ def test_when_time_is_up_grandchildren_go_too(tmp_path: Path) -> None:
         )
     assert no.value.code == "compress.timeout"
     ends_soon(int((tmp_path / "pid").read_text()))
+
+
+def test_a_kernel_that_wakes_nobody_is_asked_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_pid: int) -> int:
+        raise OSError(errno.ENOSYS, "")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    assert python("print(7)", tmp_path).stdout == b"7\n"
+    with pytest.raises(Refused):
+        run_limited(["sleep", "600"], limits=Limits(wall_s=0.1), cwd=tmp_path)
 
 
 def ends_soon(pid: int) -> None:
