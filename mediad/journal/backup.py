@@ -11,6 +11,7 @@ from typing import Final
 from mediad.errors import NeedsOperator
 from mediad.journal import faults
 from mediad.journal.db import connect
+from mediad.journal.halt import Halt
 from mediad.journal.migrate import APPLICATION_ID, editions, pending
 from mediad.ports import Clock
 
@@ -26,19 +27,17 @@ def _stamp(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def save(journal: Path, target: Path) -> None:
-    """A whole, checked copy of the journal under `target`, or nothing under that name."""
+def save(journal: Path, target: Path, halt: Halt | None = None) -> None:
+    """A whole, checked copy of the journal under `target`, or nothing at all; `halt` ends it early."""
+    halt = halt or Halt()
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
     try:
-        source = connect(journal, read_only=True)
-        try:
+        with halt.heeded_by(connect(journal, read_only=True)) as source:
             source.execute("VACUUM INTO ?", (str(part),))
-        finally:
-            source.close()
         _sync(part)
-        validate(part)
+        validate(part, halt)
         part.replace(target)
         _sync(target.parent)
     except sqlite3.Error as fault:
@@ -47,7 +46,16 @@ def save(journal: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def validate(file: Path) -> None:
+def quick_check(journal: Path, halt: Halt) -> str:
+    """What SQLite's own quick look at the whole file finds first; "ok": nothing."""
+    try:
+        with halt.heeded_by(connect(journal, read_only=True)) as db:
+            return str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.Error as fault:
+        raise faults.ours(fault) from fault
+
+
+def validate(file: Path, halt: Halt | None = None) -> None:
     """A sound journal of an edition that we know, or an error that says what it is."""
     if not file.is_file():
         raise NeedsOperator(
@@ -56,14 +64,12 @@ def validate(file: Path) -> None:
             remedy="name one of the files in state/backups",
         )
     try:
-        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        try:
+        whole = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        with (halt or Halt()).heeded_by(whole) as connection:
             [is_ours] = connection.execute("PRAGMA application_id").fetchone()
             pending(connection, editions())
             verdict = [r[0] for r in connection.execute("PRAGMA integrity_check")]
             broken = connection.execute("PRAGMA foreign_key_check").fetchone()
-        finally:
-            connection.close()
     except sqlite3.Error as fault:
         raise _unsound(file, str(fault)) from fault
     if is_ours != APPLICATION_ID:

@@ -13,14 +13,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from mediad.errors import Bug, MediadError
 from mediad.journal import faults
+from mediad.journal.halt import Halt
 from mediad.journal.rows import Committed
 
 T = TypeVar("T")
@@ -251,9 +254,15 @@ class Readers:
     async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         return await anyio.to_thread.run_sync(self._ask, question, limiter=self._limiter)
 
-    async def aside(self, deed: Callable[[], T]) -> T:
-        """Something longer that opens a connection of its own."""
-        return await anyio.to_thread.run_sync(deed, limiter=self._limiter)
+    async def aside(self, deed: Callable[[Halt], T]) -> T:
+        """Something longer that opens a connection of its own. Cancelled, it is halted and its end waited for."""
+        halt = Halt()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_ask_when_over, halt)
+            outcome = await anyio.to_thread.run_sync(_outcome, deed, halt, limiter=self._limiter)
+            tasks.cancel_scope.cancel()
+        await anyio.lowlevel.checkpoint_if_cancelled()  # what a halted deed says is nobody's fault
+        return outcome()
 
     def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         with self._connection() as connection:
@@ -281,3 +290,23 @@ class Readers:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+
+async def _ask_when_over(halt: Halt) -> None:
+    try:
+        await anyio.sleep_forever()
+    finally:
+        halt.ask()
+
+
+def _outcome(deed: Callable[[Halt], T], halt: Halt) -> Callable[[], T]:
+    """A task group would wrap what is raised within it."""
+    try:
+        answer = deed(halt)
+    except BaseException as fault:  # noqa: BLE001 - raised where it was asked for
+        return partial(_raised, fault)
+    return lambda: answer
+
+
+def _raised(fault: BaseException) -> NoReturn:
+    raise fault

@@ -360,12 +360,10 @@ class Journal(PersonSide, HealthSide, NearSide):
 
     async def check(self) -> None:
         """SQLite's own quick look at the whole file. A damaged journal is said to be one, never remade."""
-        said = await self._readers.ask(
-            lambda db: [str(r[0]) for r in db.execute("PRAGMA quick_check(1)")]
-        )
-        if said != ["ok"]:
+        said = await self._readers.aside(partial(backup.quick_check, self.path))
+        if said != "ok":
             raise NeedsOperator(
-                f"the journal is damaged ({said[0]}); your files are untouched",
+                f"the journal is damaged ({said}); your files are untouched",
                 code="journal.corrupt",
                 remedy="restore the newest backup: mediactl restore state/backups/…",
                 site="journal",
