@@ -10,6 +10,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from sys import byteorder
 
 from mediad.adapters.bmff import Box, NotUnderstood, View, boxes, child, number, read
@@ -24,6 +25,12 @@ _CREATED, _CONTENT_ID, _PLACE = (
     b"com.apple.quicktime.content.identifier",
     b"com.apple.quicktime.location.ISO6709",
 )
+_TOLD = {  # keys of Apple's, and the boxes of QuickTime's user data
+    _CREATED: "quicktime:CreationDate",
+    _PLACE: "place:coordinates",
+    b"\xa9day": "quicktime:ContentCreateDate",
+    b"\xa9xyz": "place:coordinates",
+}
 _1904 = datetime(1904, 1, 1, tzinfo=UTC)
 _LOCAL_CLOCKS = frozenset(
     {b"CAEP", b"niko", b"pana", b"caqv"}
@@ -207,35 +214,47 @@ def _apple(view: View, meta: Box, form: Header) -> None:
     """The keys of QuickTime metadata: a list of names, and values that count through it."""
     skip = 0 if view[meta.body + 4 : meta.body + 8] in {b"hdlr", b"keys", b"ilst"} else 4
     keys, values = child(view, meta, b"keys", skip), child(view, meta, b"ilst", skip)
-    if keys is None or values is None:
+    if values is None:
         return
-    names = [bytes(view[b.body : b.end]) for b in boxes(view, keys.body + 8, keys.end)][:_MAX_KEYS]
+    listed = boxes(view, keys.body + 8, keys.end) if keys else ()
+    names = [bytes(view[b.body : b.end]) for b in islice(listed, _MAX_KEYS)]
     for item in boxes(view, values.body, values.end):
         nth = int.from_bytes(item.type, "big")
-        name = names[nth - 1] if 0 < nth <= len(names) else b""
-        if name in {_CREATED, _CONTENT_ID, _PLACE}:
-            text = _value(view, item)
-            if name == _CONTENT_ID:
-                form.content_id = text
-            elif text and name == _PLACE:
-                form.claims.append(Claim("place:coordinates", text))
-            elif text:
-                form.claims.append(Claim("quicktime:CreationDate", text.replace("T", " ", 1)))
+        name = names[nth - 1] if 0 < nth <= len(names) else item.type
+        text = _value(view, item) if name in _TOLD or name == _CONTENT_ID else ""
+        if name == _CONTENT_ID:
+            form.content_id = text
+        elif text:
+            form.claims.append(_told(name, text))
 
 
 def _user(view: View, user: Box, form: Header) -> None:
-    """The day that cameras and iTunes write beside the film, and the place that phones do."""
+    """The day that cameras write beside the film, and the place that phones do; or all of it as Apple has it."""
     for box in boxes(view, user.body, user.end):
-        if box.type in {b"\xa9day", b"\xa9xyz"}:
+        if box.type == b"meta":
+            _apple(view, box, form)
+        elif box.type == b"loci":
+            form.claims.extend(_located(bytes(view[box.body : min(box.end, box.body + 512)])))
+        elif box.type in _TOLD:
             text = bytes(view[box.body + 4 : min(box.end, box.body + 64)]).rstrip(b"\0")
-            if not _TEXT.fullmatch(text):
-                continue
-            said = text.decode("ascii")
-            form.claims.append(
-                Claim("quicktime:ContentCreateDate", said.replace("T", " ", 1))
-                if box.type == b"\xa9day"
-                else Claim("place:coordinates", said)
-            )
+            if _TEXT.fullmatch(text):
+                form.claims.append(_told(box.type, text.decode("ascii")))
+
+
+def _told(name: bytes, text: str) -> Claim:
+    """A day without a time says less than the film's own clock."""
+    tag = _TOLD[name]
+    if name == b"\xa9day" and ":" not in text:
+        tag = "quicktime:ContentCreateDay"
+    return Claim(tag, text.replace("T", " ", 1))
+
+
+def _located(body: bytes) -> Iterator[Claim]:
+    """3GPP's place: a name, a role, and fixed-point degrees, east before north."""
+    where = body.find(b"\0", 6) + 2
+    if where > 6 and len(body) >= where + 8:  # noqa: PLR2004 - two numbers
+        east, north = (degrees / 65536 for degrees in struct.unpack_from(">ii", body, where))
+        yield Claim("place:coordinates", f"{north:+.4f}{east:+.4f}")
 
 
 def _value(view: View, item: Box) -> str:

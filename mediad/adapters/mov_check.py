@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from mediad.adapters.bmff import NotUnderstood, boxes, number
+from mediad.adapters.bmff import FileView, NotUnderstood, boxes, number
 from mediad.adapters.mov_film import (
     CODEC,
     FRAGMENTS,
@@ -17,7 +17,8 @@ from mediad.adapters.mov_film import (
     description,
 )
 
-MAX_UNCLAIMED_BYTES = 4096  # of mdat that no track speaks for; a dash cam hides its GPS log there
+MAX_PADDING_BYTES = 4096  # of mdat that no track speaks for; a dash cam hides its GPS log there
+_SIGNED = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # the `uuid` of C2PA
 _IN_MOOV = frozenset({b"mvhd", b"trak", b"udta", b"meta", b"iods", b"free", b"skip", b"wide"})
 _IN_MOOV |= {b"uuid", b"clip", b"ctab", b"prfl"}
 _KINDS = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"av01"})
@@ -51,6 +52,7 @@ def check(movie: Movie, *, dolby_vision: bool = False) -> None:
         _check_track(track)
     _check_picture(movie.video, dolby_vision=dolby_vision)
     _check_offsets_elsewhere(movie)
+    _check_signature(movie)
     _check_claims(movie)
 
 
@@ -110,6 +112,13 @@ def _check_offsets_elsewhere(movie: Movie) -> None:
         raise NotUnderstood("items with places of their own")
 
 
+def _check_signature(movie: Movie) -> None:
+    """A signature is of these very bytes: a rendition would look forged."""
+    view = FileView(movie.file.fileno())
+    if any(b.type == b"uuid" and view[b.body : b.body + 16] == _SIGNED for b in movie.top):
+        raise NotUnderstood("it is signed")
+
+
 def _check_claims(movie: Movie) -> None:
     """Each chunk lies in one mdat, none in another, and no track is silent about much of it."""
     claimed = sorted(span for track in movie.tracks for span in track.chunks)
@@ -122,6 +131,23 @@ def _check_claims(movie: Movie) -> None:
             at += 1
         if at == len(room) or span.start < room[at].start or span.end > room[at].end:
             raise NotUnderstood("a chunk outside of mdat")
+    _check_gaps(movie, room, claimed)
+
+
+def _check_gaps(movie: Movie, room: list[Span], claimed: list[Span]) -> None:
+    """What no track speaks for is thrown away: only ever zero bytes."""
     unclaimed = sum(b - a for a, b in room) - sum(b - a for a, b in claimed)
-    if unclaimed > MAX_UNCLAIMED_BYTES:
+    if unclaimed > MAX_PADDING_BYTES:
         raise NotUnderstood(f"{unclaimed} bytes of media that belong to no track")
+    view = FileView(movie.file.fileno())
+    edges = sorted(
+        [*claimed, *(Span(start, start) for start, _ in room), *(Span(end, end) for _, end in room)]
+    )
+    inside = (Span(before.end, after.start) for before, after in pairwise(edges))
+    gaps = (
+        (gap for gap in inside if any(s <= gap.start < gap.end <= e for s, e in room))
+        if unclaimed
+        else ()
+    )
+    if any(any(view[start:end]) for start, end in gaps):
+        raise NotUnderstood("words in its media that belong to no track")

@@ -210,6 +210,8 @@ def _lengths(stbl: Node, handler: bytes, per_chunk: list[int]) -> list[int]:
         samples, size = (1, fixed)
         if fixed == 1 and handler == b"soun":
             samples, size = _sound_frame(stbl)
+        if any(per % samples for per in per_chunk):
+            raise NotUnderstood("a chunk that ends within a packet of sound")
         return [per // samples * size for per in per_chunk]
     ends = [0, *accumulate(_listed_sizes(stsz.payload, count))]
     bounds = [0, *accumulate(per_chunk)]

@@ -61,7 +61,7 @@ class _Piece(NamedTuple):
 
 def graft(source: Path, encoded: Path, target: Path, *, dolby_vision: bool = False) -> int:
     """
-    Write `target` (new, fsynced): `source` with the picture of `encoded`. Returns the number of frames.
+    Write `target` (new, fsynced): `source` with the picture of `encoded`, and its times. Returns the number of frames.
 
     Raises NotUnderstood, and then there is no target, when either film is not understood whole or when `encoded`
     has not exactly the frames of `source` at exactly their times.
@@ -327,6 +327,8 @@ def _write(old: Movie, pieces: list[_Piece], out: BinaryIO) -> None:
     for box in tail:
         _copy(old.file, Span(box.start, box.end), out)
     out.flush()
+    taken = os.fstat(old.file.fileno())
+    os.utime(out.fileno(), ns=(taken.st_mtime_ns, taken.st_mtime_ns))
     os.fsync(out.fileno())
 
 

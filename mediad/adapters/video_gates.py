@@ -194,7 +194,8 @@ def _streams_differ(source: Path, candidate: Path, new: Probe, limits: Limits) -
 
 def _stream_hashes(path: Path, limits: Limits) -> bytes:
     command = [
-        *(*FFMPEG, "-f", "mov", "-protocol_whitelist", "file,pipe", "-i", str(path.absolute())),
+        *(*FFMPEG, "-f", "mov", "-protocol_whitelist", "file,pipe"),
+        *("-ignore_chapters", "1", "-i", str(path.absolute())),  # they are a track like any other
         *("-map", "0", "-map", "-0:v", "-copy_unknown", "-c", "copy"),
         *("-f", "streamhash", "-hash", "md5", "pipe:1"),
     ]

@@ -27,6 +27,7 @@ TRUST: tuple[str, ...] = (
     "riff:DateTimeOriginal",
     "exif:GPSDateTime",
     "quicktime:CreateDate",  # mvhd: UTC by the book
+    "quicktime:ContentCreateDay",
     "matroska:DateUTC",
     "png:CreationTime",
     "sidecar:DateTimeOriginal",

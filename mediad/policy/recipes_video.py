@@ -22,7 +22,7 @@ def video_recipe(
     inspection: Inspection, media: Media, tier: Tier, settings: Settings, *, is_live_half: bool
 ) -> Recipe | Untouched:
     """Half of a Live Photo is never too short: both halves are judged together."""
-    if inspection.duration_s < MIN_VIDEO_S and not is_live_half:
+    if 0 < inspection.duration_s < MIN_VIDEO_S and not is_live_half:  # 0: its header does not say
         return Untouched("compress.small", f"it is shorter than {MIN_VIDEO_S:g} s")
     video = settings.compress.video
     crf, target = {

@@ -96,6 +96,47 @@ def test_the_place_that_a_phone_writes_is_a_witness(tmp_path: Path) -> None:
     assert told == {"place:coordinates": "+35.6894+139.6917/"}
 
 
+def item(kind: bytes, text: bytes) -> bytes:
+    return forge.box(kind, forge.box(b"data", struct.pack(">II", 1, 0), text))
+
+
+def test_apple_s_words_are_read_where_other_programs_put_them(tmp_path: Path) -> None:
+    """Keys within the user data, as ffmpeg has them; iTunes' day needs no keys."""
+    keys = forge.full(
+        b"keys",
+        struct.pack(">I", 2),
+        forge.box(b"mdta", b"com.apple.quicktime.creationdate"),
+        forge.box(b"mdta", b"com.apple.quicktime.content.identifier"),
+    )
+    said = item(struct.pack(">I", 1), b"2023-07-04T23:30:00+0900") + item(
+        struct.pack(">I", 2), b"ABCD-1234"
+    )
+    handler = forge.full(b"hdlr", bytes(20))
+    user = forge.box(b"udta", forge.full(b"meta", handler, keys, forge.box(b"ilst", said)))
+    form = read(tmp_path, forge.movie(extra=user))
+    assert dates(form) == {"quicktime:CreationDate": "2023-07-04 23:30:00+0900"}
+    assert form.content_id == "ABCD-1234"
+    for day, tag in (
+        (b"2023-07-04T23:30:00Z", "quicktime:ContentCreateDate"),
+        (b"2023-07-04", "quicktime:ContentCreateDay"),
+    ):
+        tunes = forge.full(b"meta", handler, forge.box(b"ilst", item(b"\xa9day", day)))
+        assert list(dates(read(tmp_path, forge.movie(extra=forge.box(b"udta", tunes))))) == [tag]
+
+
+def test_the_place_of_3gpp_is_a_witness_too(tmp_path: Path) -> None:
+    place = (
+        struct.pack(">IH", 0, 0)
+        + b"Tokyo\0\1"
+        + struct.pack(">iii", 9155000, 2338941, 0)
+        + b"earth\0\0"
+    )
+    told = dates(read(tmp_path, forge.movie(extra=forge.box(b"udta", forge.box(b"loci", place)))))
+    assert told == {"place:coordinates": "+35.6894+139.6942"}
+    cut = forge.box(b"udta", forge.box(b"loci", place[:20]))
+    assert dates(read(tmp_path, forge.movie(extra=cut))) == {}
+
+
 def test_a_film_in_fragments_tells_its_length_elsewhere(tmp_path: Path) -> None:
     picture = forge.track(32, 4)
     extends = forge.box(b"mvex", forge.full(b"mehd", struct.pack(">I", 1200)))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mediad.adapters.bmff import NotUnderstood
-from mediad.adapters.mov_check import MAX_UNCLAIMED_BYTES, Encrypted, Spatial, check
+from mediad.adapters.mov_check import MAX_PADDING_BYTES, Encrypted, Spatial, check
 from mediad.adapters.mov_film import Fragmented, SeveralDescriptions, movie, times
 from mediad.adapters.video_probe import probe
 from mediad.adapters.video_rules import suits
@@ -68,10 +68,45 @@ def test_a_harmless_addition_is_not_refused(clip: Path, tmp_path: Path) -> None:
 def test_media_that_no_track_speaks_for_is_not_thrown_away(clip: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.mov"
     whole = clip.read_bytes()
-    other.write_bytes(whole + box(b"mdat", b"g" * MAX_UNCLAIMED_BYTES))
+    other.write_bytes(whole + box(b"mdat", bytes(MAX_PADDING_BYTES)))
     checked(other)
-    other.write_bytes(whole + box(b"mdat", b"g" * (MAX_UNCLAIMED_BYTES + 1)))
+    for lost in (bytes(MAX_PADDING_BYTES + 1), bytes(99) + b"g"):
+        other.write_bytes(whole + box(b"mdat", lost))
+        with pytest.raises(NotUnderstood, match="belong to no track"):
+            checked(other)
+
+
+def test_what_stands_before_the_first_frame_is_no_padding_either(
+    clip: Path, tmp_path: Path
+) -> None:
+    with clip.open("rb") as file:
+        film = movie(file)
+    at = next(b for b in film.top if b.type == b"mdat")
+    whole = bytearray(clip.read_bytes())
+    where = min(chunk.start for track in film.tracks for chunk in track.chunks)
+    assert where == at.body
+    moved = (
+        whole[: at.start] + box(b"mdat", b"log." + bytes(whole[at.body : at.end])) + whole[at.end :]
+    )
+    for track in film.tracks:
+        for kind in (b"stco", b"co64"):
+            if (node := track.stbl.some(kind)) is not None:
+                width = 4 if kind == b"stco" else 8
+                table = moved.index(node.payload, at.end)
+                for n in range(table + 8, table + len(node.payload), width):
+                    place = int.from_bytes(moved[n : n + width], "big") + 4
+                    moved[n : n + width] = place.to_bytes(width, "big")
+    other = tmp_path / "other.mov"
+    other.write_bytes(moved)
     with pytest.raises(NotUnderstood, match="belong to no track"):
+        checked(other)
+
+
+def test_a_signed_film_is_left_alone(clip: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.mov"
+    c2pa = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+    other.write_bytes(clip.read_bytes() + box(b"uuid", c2pa + bytes(99)))
+    with pytest.raises(NotUnderstood, match="signed"):
         checked(other)
 
 

@@ -1,5 +1,6 @@
 """Guards the reading of films: exact where it answers, NotUnderstood where it cannot be exact."""
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,15 @@ def test_plain_sound_is_measured_whatever_its_description(tmp_path: Path) -> Non
         turned = tmp_path / "m.mov"
         ffmpeg("-i", source, "-map", "0:a", "-map", "0:v", "-c", "copy", turned)
         checked(turned)
+
+
+def test_a_chunk_that_ends_within_a_packet_of_sound_is_refused(tmp_path: Path) -> None:
+    """QuickTime counts packed sound in single samples, 64 of them a packet."""
+    source = film(tmp_path / "packed.mov", sound="pcm_s24le")
+    content = bytearray(source.read_bytes())
+    fixed, packed = content.rindex(b"stsz") + 8, content.rindex(b"stsd") + 4 + 44
+    content[fixed : fixed + 4] = struct.pack(">I", 1)
+    content[packed : packed + 4] = struct.pack(">I", 1_000_003)
+    source.write_bytes(content)
+    with pytest.raises(NotUnderstood, match="within a packet"):
+        checked(source)

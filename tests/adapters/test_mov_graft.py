@@ -1,6 +1,7 @@
 """Guards the graft: only the picture's code is new; everything else of a film is what it was."""
 
 import json
+import os
 import random
 import struct
 import subprocess
@@ -58,7 +59,9 @@ def same_but_for_the_picture(source: Path, target: Path) -> None:
 
 def test_the_picture_is_new_and_the_rest_is_kept(clip: Path, picture: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.mov"
+    os.utime(clip, ns=(1, 1_500_000_000_123_456_789))
     assert graft(clip, picture, target) == 60
+    assert target.stat().st_mtime_ns == 1_500_000_000_123_456_789
     same_but_for_the_picture(clip, target)
     assert "hevc" in probed(target, "-select_streams", "v:0", "-show_entries", "stream=codec_name")
     assert target.stat().st_size < clip.stat().st_size

@@ -51,6 +51,18 @@ def test_an_honest_rendition_passes_every_gate(clip: Path, honest: Path) -> None
     assert isinstance(judged.figures["ssim_db"], float)
 
 
+def test_chapters_are_kept_and_no_objection(clip: Path, tmp_path: Path) -> None:
+    words, source, target = tmp_path / "words", tmp_path / "source.mov", tmp_path / "target.mov"
+    chapter = "[CHAPTER]\nTIMEBASE=1/1000\nSTART={}\nEND={}\ntitle={}\n"
+    words.write_text(
+        ";FFMETADATA1\n" + chapter.format(0, 900, "one") + chapter.format(900, 2400, "two")
+    )
+    ffmpeg("-i", clip, "-i", words, "-map", "0", "-map_chapters", "1", "-c", "copy", source)
+    render_video(source, target, RECIPE, LIMITS)
+    judged = judge_video(source, target, RECIPE, LIMITS)
+    assert (judged.failed, judged.why) == ("", "")
+
+
 def test_what_was_seen_of_the_source_on_the_way_is_what_is_seen_of_it_afresh(
     clip: Path, honest: Path, making: Making
 ) -> None:

@@ -45,6 +45,9 @@ def test_the_age_chooses_the_rate_factor() -> None:
 def test_what_is_too_short_is_left_as_it_is() -> None:
     assert isinstance(recipe("hevc", duration_s=MIN_VIDEO_S - 0.1), Untouched)
     assert isinstance(recipe("hevc", duration_s=MIN_VIDEO_S), Recipe)
+    assert isinstance(
+        recipe("hevc", duration_s=0.0), Recipe
+    )  # in fragments: who looks closer names it
 
 
 @pytest.mark.parametrize(
