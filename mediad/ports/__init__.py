@@ -6,6 +6,7 @@ member never spoils its lot. Every method may be called again after a crash at a
 """
 
 from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -230,6 +231,14 @@ class Files(Protocol):
         ...
 
     async def room_at(self, site: Site) -> Room: ...
+
+    def promised(self, site: Site, size: int) -> AbstractAsyncContextManager[None]:
+        """
+        So many bytes are kept there meanwhile for who writes by other means, and promised to nobody else.
+
+        Raises NeedsOperator(space.full) where that would leave less than the reserve, before anything is written.
+        """
+        ...
 
     async def try_out(self, site: Site, sample: bytes) -> Sighting:
         """

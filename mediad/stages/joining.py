@@ -15,6 +15,7 @@ from mediad.policy.motion import Pair, halves_of, joined, pair_of, pair_that_wen
 from mediad.policy.sending import Sent, joined_at, sent
 from mediad.ports import Halves, Judgement, Ports
 
+HEAD_BYTES: Final = 64 << 10  # of what the one file says of the film, at most
 _OWN: Final = ("motion.", "compress.")  # codes that say something of these halves and no others
 _UNKNOWN: Final = Digest("")
 
@@ -95,7 +96,8 @@ async def join(joining: Joining | None, io: Ports) -> MediadError | None:
     if joining is None or joining.halves is None or joining.candidate is None:
         return None
     try:
-        await io.encoder.join(joining.halves, joining.candidate)
+        async with io.files.promised(joining.candidate.site, joining.halves.size + HEAD_BYTES):
+            await io.encoder.join(joining.halves, joining.candidate)
     except Refused as no:  # the encoder's judgement says so too, and that is what is looked at
         return None if no.code.startswith(_OWN) else no
     except MediadError as fault:

@@ -2,7 +2,8 @@
 
 import hashlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from blake3 import blake3
@@ -51,6 +52,7 @@ class MemoryFiles:
     parts: dict[Place, bytes] = field(default_factory=dict)
     faults: dict[Site, MediadError] = field(default_factory=dict)
     room: dict[Site, int] = field(default_factory=dict)
+    promises: dict[Site, int] = field(default_factory=dict)
     disks: dict[Site, str] = field(
         default_factory=dict
     )  # sites on another file system than the rest
@@ -119,6 +121,17 @@ class MemoryFiles:
         if fault := self.faults.get(site):
             raise fault
         return Room(self.room.get(site, 1 << 40), 1 << 40, hash(self.disks.get(site, "")))
+
+    @asynccontextmanager
+    async def promised(self, site: Site, size: int) -> AsyncIterator[None]:
+        left = (await self.room_at(site)).free - self.promises.get(site, 0)
+        if size > left:
+            raise NeedsOperator("the disk is full", code="space.full", site=site.value)
+        self.promises[site] = self.promises.get(site, 0) + size
+        try:
+            yield
+        finally:
+            self.promises[site] -= size
 
     async def try_out(self, site: Site, sample: bytes) -> Sighting:
         if site not in {Site.ARCHIVE, Site.LIBRARY}:

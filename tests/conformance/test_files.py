@@ -337,3 +337,30 @@ async def test_a_sample_never_goes_where_it_would_be_taken_in_or_sent_on(world: 
     for site in set(Site) - {Site.ARCHIVE, Site.LIBRARY}:
         with pytest.raises(Bug):
             await world.files.try_out(site, SAMPLE)
+
+
+async def test_room_is_kept_for_who_writes_there_by_other_means(world: World) -> None:
+    room = await world.files.room_at(Site.SPOOL)
+    free = room.free - (1 << 20)  # the disk of this test has other users
+    async with world.files.promised(Site.SPOOL, free // 4 * 3):
+        with pytest.raises(NeedsOperator) as full:
+            async with world.files.promised(Site.SPOOL, free // 2):
+                pytest.fail("the same room was promised twice")
+        assert (full.value.code, full.value.site) == ("space.full", "spool")
+    async with world.files.promised(Site.SPOOL, free // 2):
+        pass
+    with pytest.raises(ZeroDivisionError):
+        async with world.files.promised(Site.SPOOL, free // 4 * 3):
+            raise ZeroDivisionError
+    async with world.files.promised(Site.SPOOL, free // 2):
+        pass
+
+
+async def test_nothing_is_promised_of_what_is_not_there(world: World) -> None:
+    world.drop(Site.ARCHIVE, "a.jpg", b"picture")
+    await world.files.room_at(Site.ARCHIVE)
+    world.unplug(Site.ARCHIVE)
+    with pytest.raises(NeedsOperator) as fault:
+        async with world.files.promised(Site.ARCHIVE, 1):
+            pytest.fail("there is no such disk")
+    assert fault.value.code == "archive.unmounted"

@@ -154,6 +154,22 @@ async def test_a_worker_that_has_no_room_is_tried_again_and_nothing_goes_half(
         assert list(w.phone.there) == ["IMG_1.MP.HEIC"]
 
 
+async def test_without_room_for_both_halves_none_is_made_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
+    """Said before the disk says it, as of every other file: the reserve is not eaten into."""
+    async with world(tmp_path, syncthing=LINKED, phone=MOVING) as w:
+        await shot(w)
+        w.files.room[Site.SPOOL] = len(STILL) + len(FILM)
+        await w.run(batch.STAGE)
+        assert "spool" in w.down
+        assert encoder(w).joined == []
+        w.files.room.clear()
+        w.down.clear()
+        await w.run()
+        assert list(w.phone.there) == ["IMG_1.MP.HEIC"]
+
+
 async def test_a_film_that_comes_late_goes_as_a_second_file(tmp_path: Path) -> None:
     """Its still is on the phone already: within another file it would be there twice."""
     async with world(tmp_path, syncthing=LINKED, phone=MOVING) as w:

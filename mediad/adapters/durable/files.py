@@ -16,7 +16,7 @@ from mediad.adapters.durable.lot import CHANGED, Answer, Lot, Member
 from mediad.adapters.durable.orphans import Orphans
 from mediad.adapters.durable.parts import Touch, split
 from mediad.adapters.durable.prune import prune
-from mediad.adapters.durable.room import Rooms, room_of
+from mediad.adapters.durable.room import Promise, Rooms, room_of
 from mediad.adapters.durable.trial import trial, write
 from mediad.adapters.errnos import faults_of, shown
 from mediad.adapters.roots import Root, Roots
@@ -189,6 +189,15 @@ class DurableFiles:
                 return Room(*room_of(root), root.dev)
 
         return await self._crew.run((site,), room)
+
+    @asynccontextmanager
+    async def promised(self, site: Site, size: int) -> AsyncIterator[None]:
+        opened = partial(self._roots.open, site)
+        promise = await self._crew.run((site,), partial(Promise.made, self._rooms, opened, size))
+        try:
+            yield
+        finally:
+            promise.give_back()
 
     async def _in_lots(
         self,

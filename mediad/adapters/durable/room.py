@@ -2,8 +2,10 @@
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Final
 
+from mediad.adapters.errnos import faults_of
 from mediad.adapters.roots import Root
 from mediad.errors import NeedsOperator
 from mediad.model import Site
@@ -43,6 +45,14 @@ class Promise:
         self._rooms = rooms
         self._root = root
         self._size = 0
+
+    @classmethod
+    def made(cls, rooms: Rooms, opened: Callable[[], Root], size: int) -> "Promise":
+        """Of all of it, to who writes there by other means."""
+        with opened() as root, faults_of(root.site):
+            promise = cls(rooms, root)
+            promise.add(size, least=size)
+        return promise
 
     def add(self, size: int, *, least: int) -> int:
         """So many bytes more, `least` at least. Raises NeedsOperator(space.full)."""
