@@ -294,7 +294,7 @@ class House:
 
     async def sweep_renditions(self, clock: Clock) -> None:
         look = partial(files_in, self.rules.settings.folders.processing / spares.FOLDER, Scout())
-        await spares.watch(look, self.journal, clock, self.ports)
+        await spares.watch(look, self.journal, clock, self.ports, lambda: self.engine.is_paused)
 
     async def watch_config(self, clock: Clock) -> None:
         """A saved change of the file is a reload; comparing its stat is cheap and works on every file system."""

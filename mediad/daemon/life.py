@@ -129,6 +129,7 @@ async def _serve(house: House, tasks: TaskGroup) -> int:
         )
     )  # fmt: skip
     await tasks.start(control.serve, service, settings.socket_path, house.supervisor.door)
+    await house.engine.refresh()  # before anybody reads a file: everything may be paused
     watched = [s for s in FOLDERS if s is not Site.INCOMING]
     tasks.start_soon(house.watch.run, watched, [Site.INCOMING])
     tasks.start_soon(_watch_incoming, house)

@@ -103,6 +103,11 @@ class Engine:
         now = self._ports().clock.monotonic()
         return {n: names for n, desk in self._desks.items() if (names := desk.overdue(now))}
 
+    @property
+    def is_paused(self) -> bool:
+        """All of it: then nobody who only looks should read either."""
+        return all(map(self._is_paused, self._desks))
+
     def wake(self) -> None:
         """Something may have changed: every runner looks at the journal again."""
         for desk in self._desks.values():

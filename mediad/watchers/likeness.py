@@ -1,9 +1,9 @@
 """
 Looks at every photo once, and has the journal find those that look the same. It only tells: nothing goes by it.
 
-One photo after the other, and only while the pipeline has nothing to do. Where a photo cannot be looked at just now it
-comes to its turn again later, each time later than before, and in the end after the next start only. Where its bytes
-lie nowhere it waits for news of a copy; where it cannot be decoded it is like nobody.
+One photo after the other, and only while the pipeline has nothing to do and is not paused. Where a photo cannot be
+looked at just now it comes to its turn again later, each time later than before, and in the end after the next start
+only. Where its bytes lie nowhere it waits for news of a copy; where it cannot be decoded it is like nobody.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -69,7 +69,7 @@ class Likeness:
             return IDLE_S
 
     async def _page(self, clock: Clock) -> float:
-        if not self._is_on():
+        if not self._may_look():
             await self._looker.rest()
             return IDLE_S
         if not self._is_roused:
@@ -78,7 +78,7 @@ class Likeness:
         later: list[Later] = []
         rest_s = 0.0 if len(page) == PAGE else IDLE_S
         for photo in page:
-            if not self._is_on() or self._is_busy():
+            if not self._may_look() or self._is_busy():
                 rest_s = BUSY_S
                 break
             if again := await self._look(photo, clock.now()):
@@ -91,9 +91,9 @@ class Likeness:
             await self._looker.rest()
         return rest_s
 
-    def _is_on(self) -> bool:
-        settings = self._ports().settings
-        return settings.dedup.enabled and settings.dedup.near
+    def _may_look(self) -> bool:
+        rules = self._ports().settings.dedup
+        return rules.enabled and rules.near and not self._engine.is_paused
 
     def _is_busy(self) -> bool:
         return any(self._engine.running(stage) for stage in self._engine.stages())

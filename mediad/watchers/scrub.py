@@ -1,8 +1,9 @@
 """
 The scrub: every copy is read again within a cycle, so that rot is found while another copy can still heal it.
 
-One file after the other, within the day's budget and hours; not while the pipeline works, and not at a site that is
-away. A kill loses at most the lot in hand: what was read, and what it cost of the day's budget, is in the journal.
+One file after the other, within the day's budget and hours; not while the pipeline works or all of it is paused, and
+not at a site that is away. A kill loses at most the lot in hand: what was read, and what it cost of the day's budget,
+is in the journal.
 """
 
 from collections.abc import Callable
@@ -81,6 +82,8 @@ class Scrub:
         may = scrub.turn(rules, local, spent)
         if not may.may_read:
             return self._rests(may.why, min(may.wait_ms / 1000, IDLE_S))
+        if self._engine.is_paused:
+            return self._rests("everything is paused", IDLE_S)
         if any(self._engine.running(stage) for stage in self._engine.stages()):
             return self._rests("the pipeline is at work", BUSY_S)
         sites = [site for site in SITES if self._problems.about(site) is None]

@@ -28,11 +28,13 @@ async def watch(
     journal: Journal,
     clock: Clock,
     ports: Callable[[], Ports],
+    is_paused: Callable[[], bool],
 ) -> None:
-    """For ever: at the start, and then every hour."""
+    """For ever: at the start, and then every hour; not while everything is paused."""
     while True:
         try:
-            await sweep(await files(), journal, clock, ports())
+            if not is_paused():
+                await sweep(await files(), journal, clock, ports())
         except Bug:
             raise
         except MediadError as fault:  # told by those who watch that part

@@ -89,6 +89,37 @@ async def test_it_gives_way_to_the_pipeline(
         assert eyes.seen == []
 
 
+async def test_while_everything_is_paused_it_looks_at_nothing(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as w:
+        await photo(w, "a.jpg", b"a")
+        await w.journal.pause(None)
+        await w.engine.refresh()
+        eyes = Eyes()
+        look = watch(w, eyes)
+        assert await look.turn(w.clock) == IDLE_S
+        assert eyes.seen == []
+        await w.journal.resume(None)
+        await w.engine.refresh()
+        await look.turn(w.clock)
+        assert len(eyes.seen) == 1
+
+
+async def test_it_ends_with_the_photo_in_hand_when_everything_is_paused(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as w:
+        for n in range(3):
+            await photo(w, f"{n}.jpg", bytes([n]))
+
+        class Pausing(Eyes):
+            async def look(self, place: Place, media: Media) -> Impression:
+                await w.journal.pause(None)
+                await w.engine.refresh()
+                return await super().look(place, media)
+
+        eyes = Pausing()
+        await watch(w, eyes).turn(w.clock)
+        assert len(eyes.seen) == 1
+
+
 async def test_without_its_working_copy_it_is_looked_at_in_the_library(tmp_path: Path) -> None:
     async with a_world(tmp_path) as w:
         await photo(w, "a.jpg", b"a")

@@ -101,6 +101,23 @@ async def test_while_the_pipeline_works_it_waits(tmp_path: Path) -> None:
         assert w.files.reread_bytes == 300
 
 
+async def test_while_everything_is_paused_it_reads_nothing_and_one_paused_stage_is_nothing_to_it(
+    tmp_path: Path,
+) -> None:
+    async with a_world(tmp_path) as w:
+        await photos(w, 1)
+        w.clock.advance(MONTH_S)
+        await w.journal.pause(None)
+        await w.engine.refresh()
+        assert await w.scrub.turn(w.clock) == IDLE_S
+        assert (w.files.reread_bytes, w.scrub.stands.why) == (0, "everything is paused")
+        await w.journal.resume(None)
+        await w.journal.pause("clean")
+        await w.engine.refresh()
+        await w.scrubbed()
+        assert w.files.reread_bytes == 300
+
+
 async def test_switched_off_it_reads_nothing_and_says_so(tmp_path: Path) -> None:
     async with a_world(tmp_path, {"MEDIAD_SCRUB__ENABLED": "false"}) as w:
         await photos(w, 1)

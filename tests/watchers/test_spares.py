@@ -33,6 +33,7 @@ class Sweep:
         self.files = MemoryFiles(self.world.clock)
         self.settings = load(config_file=None, root=root, environ={}).settings
         self.fails = 0
+        self.is_paused = False
         self.looks = 0
 
     def ports(self) -> Ports:
@@ -67,7 +68,10 @@ class Sweep:
 
     async def run(self, looks: int = 1) -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(spares.watch, self.listed, self.journal, self.world.clock, self.ports)
+            tasks.start_soon(
+                spares.watch, self.listed, self.journal, self.world.clock, self.ports,
+                lambda: self.is_paused,
+            )  # fmt: skip
             while self.world.clock.slept.count(EVERY_S) < looks:
                 await anyio.lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
@@ -132,5 +136,15 @@ async def test_a_disk_that_refuses_is_tried_again(w: Sweep) -> None:
     await w.run()
     assert len(w.left) == 1
     w.files.faults.clear()
+    await w.run(looks=2)
+    assert w.left == []
+
+
+async def test_while_everything_is_paused_nothing_is_swept(w: Sweep) -> None:
+    await w.made(await w.photo("a.heic", S.BATCHED, S.PLACED), ".motion-1.heic")
+    w.is_paused = True
+    await w.run()
+    assert (w.looks, len(w.left)) == (0, 1)
+    w.is_paused = False
     await w.run(looks=2)
     assert w.left == []
