@@ -64,6 +64,7 @@ class WorkerEncoder:
         self._photos = Workers("mediad.adapters.photo_worker", photo_workers, cwd=Path("/"))
         self._joiner = Joiner(self._photos, self._folder, path_of, place)
         self._videos = anyio.CapacityLimiter(video_workers)
+        self._judges = anyio.CapacityLimiter(video_workers)  # while the next film is coded
         self._threads = anyio.CapacityLimiter(8)  # for moments: stat, mkdir, rmtree
         self._memory: Remembered[Place, tuple[Judgement, Signature | None]] = Remembered(REMEMBERED)
         # As judged before they had their names.
@@ -72,7 +73,7 @@ class WorkerEncoder:
 
     def resize(self, photo_workers: int, video_workers: int) -> None:
         self._photos.resize(photo_workers)
-        self._videos.total_tokens = video_workers
+        self._videos.total_tokens = self._judges.total_tokens = video_workers
 
     async def aclose(self) -> None:
         await self._photos.aclose()
@@ -130,7 +131,8 @@ class WorkerEncoder:
     ) -> None:
         seen = await anyio.to_thread.run_sync(signature, origin, limiter=self._threads)
         limits = Limits(scratch=folder)
-        made = await self._in_thread(partial(render_video, origin, target, recipe, limits))
+        render = partial(render_video, origin, target, recipe, limits)
+        made = await self._in_thread(render, self._videos)
         self._makings.keep(candidate, (seen, made))
 
     async def _judged_film(self, origin: Path, candidate: Place, recipe: Recipe) -> Judgement:
@@ -142,7 +144,7 @@ class WorkerEncoder:
         async with self._folder() as folder:
             limits = Limits(scratch=folder)
             judge = partial(judge_video, origin, target, recipe, limits, making)
-            return await self._in_thread(judge)
+            return await self._in_thread(judge, self._judges)
 
     async def _judged(self, source: Path, candidate: Path, recipe: Recipe) -> Judgement:
         async with self._folder() as folder:
@@ -171,14 +173,12 @@ class WorkerEncoder:
             said.get("figures"),
         )
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T], room: anyio.CapacityLimiter) -> T:
         """Cancelled: its programs are killed and it ends by itself, in a thread nobody waits for."""
         children = Children()
         with children.adopted():
             try:
-                return await anyio.to_thread.run_sync(
-                    work, limiter=self._videos, abandon_on_cancel=True
-                )
+                return await anyio.to_thread.run_sync(work, limiter=room, abandon_on_cancel=True)
             except anyio.get_cancelled_exc_class():
                 children.kill()
                 raise

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mediad.model import Media, Place, Site, SiteKey
 from mediad.ports import Recipe
 from tests.adapters import stills
 from tests.adapters.films import film
+from tests.adapters.poisoned import poisoned
 
 JPEG = Recipe("photo-auto-q75/1", Media.JPEG, quality=75, encoder="auto", extension=".jpg")
 HEIC = Recipe("photo-heic-crf24/1", Media.HEIC, crf=24, encoder="libx265", extension=".heic")
@@ -71,6 +73,27 @@ async def test_a_photo_is_rendered_placed_and_judged(bench: Bench) -> None:
     assert judged.size == bench.path(CANDIDATE).stat().st_size
     assert judged.figures is not None
     assert judged.figures["psnr_db"]
+
+
+@pytest.mark.parametrize("media", [Media.JPEG, Media.HEIC])
+async def test_a_photo_with_a_target_reaches_it(bench: Bench, media: Media) -> None:
+    bench.write(stills.heic(640, 416, 98) if media is Media.HEIC else stills.usual())
+    usual = HEIC if media is Media.HEIC else JPEG
+    recipe = replace(usual, target=70.0, metric="ssimulacra2", search_s=600)
+    await bench.encoder.render(SOURCE, CANDIDATE, recipe)
+    at_once = await bench.encoder.judge(SOURCE, CANDIDATE, recipe)
+    await bench.encoder.aclose()
+    bench.encoder = bench.new()
+    afresh = await bench.encoder.judge(SOURCE, CANDIDATE, recipe)
+    for judged in (at_once, afresh):
+        assert judged is not None
+        assert judged.figures is not None
+        score = judged.figures["ssimulacra2"]
+        assert isinstance(score, float)
+        assert score >= 69.7
+    assert at_once is not None
+    assert at_once.figures is not None
+    assert at_once.figures["search"] == "done"
 
 
 async def test_the_rendition_has_the_time_of_its_source(bench: Bench) -> None:
@@ -240,6 +263,30 @@ async def test_what_a_film_needs_on_the_way_lies_in_the_folder_that_is_swept(
     assert judged.failed == ""
     assert len(folders) > 3
     assert all(Path(f).is_relative_to(bench.folder) for f in folders)
+
+
+async def test_a_film_is_judged_while_the_next_one_is_coded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe("video-x265-crf28/1", Media.MOV, crf=28, encoder="libx265", extension=".mov")
+    source = Place(Site.SPOOL, SiteKey("1-1-a.mov"))
+    film(bench.path(source))
+    first, second = (Place(Site.SPOOL, SiteKey(f"renditions/{n}.mov")) for n in (1, 2))
+    await bench.encoder.render(source, first, recipe)
+    begun, go_on = bench.folder / "begun", bench.folder / "go on"
+    for pipe in (begun, go_on):
+        os.mkfifo(pipe)
+    waits = f"if out:\n    open({str(begun)!r}, 'w').close()\n    open({str(go_on)!r}).close()"
+    poisoned(bench.folder / "bin", monkeypatch, waits)
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(bench.encoder.render, source, second, recipe)
+            await anyio.to_thread.run_sync(begun.read_bytes, abandon_on_cancel=True)
+            judged = await bench.encoder.judge(source, first, recipe)
+            await anyio.to_thread.run_sync(go_on.write_bytes, b"", abandon_on_cancel=True)
+    assert judged is not None
+    assert judged.failed == ""
+    assert bench.placed == [first, second]
 
 
 @pytest.mark.parametrize("size", [0, 200_000, 5_000_000, 200_000_000])
