@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from mediad.adapters import video_score
+from mediad.adapters.searching import coarsest
 from mediad.adapters.video_coder import Coder, before_input, coding
 from mediad.adapters.video_probe import Probe, run
 from mediad.adapters.video_tool import FFMPEG, STRICT, uncut, untimed
@@ -67,17 +68,16 @@ def searched(score_at: Callable[[int], float | None], about: int, target: float)
 
     None: time was up.
     """
-    low, high = max(0, about - _REACH), about + _REACH
-    while low < high:
-        middle = (low + high + 1) // 2
-        score = score_at(middle)
-        if score is None:
-            return None
-        if score >= target:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    finest, most = max(0, about - _REACH), about + _REACH
+
+    def is_enough(crf: int) -> bool | None:
+        score = score_at(crf)
+        return None if score is None else score >= target
+
+    found = coarsest(is_enough, finest, most)
+    if not found.is_done:
+        return None
+    return finest if found.setting is None else found.setting
 
 
 def _samples(source: Path, seen: Probe, folder: Path, limits: Limits) -> Iterator[Path]:
