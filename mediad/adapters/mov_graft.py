@@ -117,7 +117,10 @@ def _edits(video: Track) -> list[_Edit]:
         return [_Edit(_whole_duration(video), 0, 1 << 16)]
     elst, row = _edit_list(edts.payload)
     content = edts.payload[elst.start : elst.stop]
-    return [_Edit(*numbers) for numbers in struct.iter_unpack(row, content)]
+    edits = [_Edit(*numbers) for numbers in struct.iter_unpack(row, content)]
+    if sum(edit.at >= 0 for edit in edits) > 1:  # where players enter depends on the sync points
+        raise NotUnderstood("it is cut together of several pieces")
+    return edits
 
 
 def _kept(film: Movie) -> Iterator[tuple[str, bytes]]:

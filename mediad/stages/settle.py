@@ -244,6 +244,8 @@ def _company(whole: Asset, facts: Facts) -> Verdict:
     until = whole.seen_at + facts.group_ms + (PEEK_MS if is_video_only(whole) else 0)
     if lacks_partner(whole) and facts.now < until:
         return Wait(until, "its other half may still come")
+    if is_sidecar_only(whole) and any(o.is_arriving for o in joinable):
+        return Wait(facts.now + PEEK_MS, "the photo that it belongs to is about to join it")
     if is_sidecar_only(whole):
         return Act(f"set {whole.name} aside in quarantine: it belongs to no photo or film")
     settled = Evidence(

@@ -44,6 +44,18 @@ def hashes(path: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def grown_by(size: int, content: bytes, *path: str) -> bytes:
+    """The sizes of these boxes, one in the other, put right for what stands in the last already."""
+    out, start = bytearray(content), 0
+    for kind in path:
+        start = content.index(kind.encode(), start) - 4
+        out[start : start + 4] = struct.pack(
+            ">I", int.from_bytes(out[start : start + 4], "big") + size
+        )
+        start += 8
+    return bytes(out)
+
+
 def decodes(path: Path) -> bool:
     command = ["ffmpeg", "-v", "error", "-xerror", "-err_detect", "explode", "-i", str(path)]
     done = subprocess.run([*command, "-f", "null", "-"], check=False, capture_output=True)
@@ -65,6 +77,27 @@ def test_the_picture_is_new_and_the_rest_is_kept(clip: Path, picture: Path, tmp_
     same_but_for_the_picture(clip, target)
     assert "hevc" in probed(target, "-select_streams", "v:0", "-show_entries", "stream=codec_name")
     assert target.stat().st_size < clip.stat().st_size
+
+
+def test_a_film_cut_together_of_several_pieces_is_left_as_it_is(
+    clip: Path, picture: Path, tmp_path: Path
+) -> None:
+    content = clip.read_bytes()
+    at = content.index(b"elst") + 4
+    count, row = content[at + 4 : at + 8], content[at + 8 : at + 20]
+    assert count == b"\0\0\0\1"
+    cut = tmp_path / "cut.mov"
+    for first, is_several in ((struct.pack(">IiI", 500, -1, 1 << 16), False), (row, True)):
+        twice = content[: at + 4] + b"\0\0\0\2" + first + content[at + 8 :]
+        twice = grown_by(12, twice, "moov", "trak", "edts", "elst")
+        cut.write_bytes(twice)
+        target = tmp_path / f"{is_several}.mov"
+        if is_several:
+            with pytest.raises(NotUnderstood, match="several pieces"):
+                graft(cut, picture, target)
+        else:
+            graft(cut, picture, target)
+            same_but_for_the_picture(cut, target)
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".mp4"])

@@ -214,6 +214,20 @@ async def test_a_sidecar_goes_with_the_photo_it_came_with(tmp_path: Path) -> Non
         assert [o.name for o in (await w.asset(evening)).originals] == ["IMG_1.HEIC", "IMG_1.AAE"]
 
 
+async def test_a_photo_that_comes_at_the_last_moment_is_not_set_aside_with_its_sidecar(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        sidecar = await w.drop("IMG_1.AAE", "sidecar")
+        photo = await w.drop("IMG_1.HEIC", "heic")
+        w.clock.advance(61)
+        assert isinstance(await w.rule(settle.STAGE, sidecar), Wait)
+        assert isinstance(await w.rule(settle.STAGE, photo), Merge)
+        await w.run(settle.STAGE)
+        assert await w.states(sidecar) == {SETTLED}
+        assert w.files.under(Site.QUARANTINE) == {}
+
+
 async def test_three_parts_become_one_in_whatever_order_they_came(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         host = await w.drop("IMG_1.AAE", "sidecar")
