@@ -100,6 +100,11 @@ def photoshop() -> bytes:
     return b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 48, 64, 8, 3) + bytes(64)
 
 
+def jumbf(body: bytes) -> bytes:
+    head = b"JP\0\1\0\0\0\1\0\0\0\x20"
+    return stills.dressed(stills.jpeg(), stills.segment(0xEB, head + body))
+
+
 class Kind(NamedTuple):
     row: str  # of the table in the guide
     make: Callable[[], bytes]
@@ -109,6 +114,11 @@ class Kind(NamedTuple):
 
 
 RAW = "RAW: DNG, ProRAW, CR2, CR3, NEF, RAF, ARW and others"
+COUNTED = (
+    "JPEG or HEIC that states its picture's length in XMP, JPEG with unknown bytes behind it, "
+    "or with a preview there that the maker's note finds"
+)
+SIGNED = "signed (C2PA), or completed by a second layer (JPEG XT)"
 JPEG = "JPEG, colour or gray; 4:2:0, 4:2:2 or 4:4:4; in one scan or many"
 KINDS = {
     "plain": Kind(JPEG, stills.usual),
@@ -122,14 +132,16 @@ KINDS = {
     "cmyk": Kind("JPEG in CMYK or RGB, with other steps of colour, 12 bits, lossless", cmyk, "compress.not_understood"),
     "rgb": Kind("JPEG in CMYK or RGB, with other steps of colour, 12 bits, lossless", rgb, "compress.not_understood"),
     "stated length": Kind(
-        "JPEG that states its picture's length in XMP, or has unknown bytes behind it",
+        COUNTED,
         lambda: stills.dressed(stills.jpeg(), xmp('<Item:x Item:Semantic="Primary" Item:Length="9"/>')),
         "compress.not_understood",
     ),
     "unknown bytes": Kind(
-        "JPEG that states its picture's length in XMP, or has unknown bytes behind it",
+        COUNTED,
         lambda: stills.jpeg() + b"who knows", "compress.not_understood",
     ),
+    "signed": Kind(SIGNED, lambda: jumbf(b"jumb..jumdc2pa"), "compress.not_understood"),
+    "layered": Kind(SIGNED, lambda: jumbf(b"RESI"), "compress.not_understood"),
     "heic": Kind("HEIC, 8 bits 4:2:0, with gain map, depth, mattes, thumbnail, motion", small_heic),
     "heic beside": Kind("HEIC, 8 bits 4:2:0, with gain map, depth, mattes, thumbnail, motion", with_alpha),
     "light heic": Kind("HEIC in the light tier", small_heic, "compress.heic_light", Tier.LIGHT),
