@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.side import Table, clear, write
 
-PARTS = ("pipeline", "journal", "large", "encode", "phone", "icloud", "near")
+PARTS = ("pipeline", "journal", "large", "encode", "target", "phone", "icloud", "near")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ LOGS = {"debug", "info", "warning", "error", "exception", "critical"}
 NO_CODES = {
     "after.hevc", "apple.com", "asset.identity", "asset.moved", "before.hevc", "coded.hevc",
     "config.json", "daemon.crashed", "doctor.json",
+    "enough.hevc", "parts.hevc", "parts.yuv",
     "errors.json", "exiftool.txt", "ffmpeg.txt", "fuse.sshfs", "icloud.com", "journal.db", "journald.txt",
     "judged.hevc", "library.said", "log.jsonl", "mediad.journal", "mediad.lock", "mediad.log", "mediad.service",
     "mediad.sock", "mediad.socket", "mediad.toml", "mounts.txt", "picture.mov", "runs.json", "service.txt",

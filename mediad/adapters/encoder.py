@@ -164,7 +164,7 @@ class WorkerEncoder:
             "folder": str(folder),
             "recipe": asdict(recipe),
         }
-        said = await self._photos.ask(job, photo_limits(size))
+        said = await self._photos.ask(job, photo_limits(size, recipe.search_s))
         return Judgement(
             Digest(said["digest"]),
             said["size"],
@@ -212,9 +212,10 @@ class WorkerEncoder:
         self._memory.keep(candidate, (judged, seen))
 
 
-def photo_limits(size: int) -> Limits:
+def photo_limits(size: int, search_s: float = 0) -> Limits:
     """What a photo of `size` bytes may use."""
-    seconds = 120 + 60 * size // _MB  # a HEIC of 2 MB takes 5 on an idle core
+    # A HEIC of 2 MB takes 5 on an idle core.
+    seconds = 120 + 60 * size // _MB + int(search_s)
     return Limits(
         memory_bytes=PICTURE_BYTES,
         cpu_s=seconds,

@@ -16,6 +16,7 @@ from typing import Final
 from PIL import Image, ImageChops, ImageStat
 
 from mediad.adapters.photo_score import score
+from mediad.adapters.photo_target import METRIC, SLACK, Aimed
 
 MAX_PIXELS: Final = 220_000_000
 WORST_BLOCK: Final = (
@@ -71,15 +72,32 @@ def compared(
     candidate: Image.Image,
     quality: int,
     witness: Image.Image | None = None,
+    aimed: Aimed | None = None,
 ) -> Mapping[str, object]:
-    """The figures of a rendition that is the same picture (`check_alike`), and good enough for its recipe's quality."""
+    """
+    The figures of a rendition that is the same picture (`check_alike`), and good enough.
+
+    For its recipe's quality, or, with `aimed`, for the score that was asked for.
+    """
     alike = check_alike(source, candidate, witness)
+    if aimed and aimed.pairs:
+        return {**alike.figures(), **_reached(aimed)}
     found = score(source, candidate, quality)
     if not found.is_enough:
         raise Failed(
             "compress.score", f"it lost too much (SSIM {found.ssim:g}, least {found.least:g})"
         )
     return {**alike.figures(), "ssim": found.ssim, "ssim_least": found.least}
+
+
+def _reached(aimed: Aimed) -> Mapping[str, object]:
+    found, least = aimed.lowest(), aimed.target - SLACK
+    if found < least:
+        raise Failed(
+            "compress.score",
+            f"it does not look as good as asked for ({METRIC} {found:.1f}, least {least:g})",
+        )
+    return {METRIC: round(found, 2), f"{METRIC}_least": least}
 
 
 def check_alike(

@@ -22,6 +22,7 @@ from PIL import Image
 from mediad.adapters import jpeg_graft
 from mediad.adapters.bmff import NotUnderstood
 from mediad.adapters.photo_gates import DECODER_FAULTS, EIGHTH, MAX_PIXELS, Failed, compared
+from mediad.adapters.photo_target import Aim, Aimed, Box, Search, cells, chosen
 from mediad.errors import NeedsOperator, Refused
 
 jpegli: ModuleType | None = None  # no wheel for this machine: Pillow does it, with larger files
@@ -30,6 +31,7 @@ with suppress(ImportError):
 
 # Where jpegli looks the same as Pillow does at the quality of its own scale (measured means of SSIMULACRA 2).
 _SAME_LOOK: Final = ((0, 0), (65, 63), (75, 78), (85, 88), (100, 100))
+_FINEST, _COARSEST = 95, 40  # qualities that are searched
 _GRAY, _HALVED_ACROSS, _HALVED = -1, 1, 2
 _SUBSAMPLINGS: Final[Mapping[tuple[tuple[float, float], ...], int]] = {
     ((1, 1), (1, 1), (1, 1)): 0,
@@ -65,14 +67,22 @@ def jpegli_quality(quality: int) -> int:
 
 
 def render(
-    source: Path, target: Path, quality: int, encoder: str
+    source: Path, target: Path, quality: int, encoder: str, aim: Aim | None = None
 ) -> tuple[Mapping[str, object], Seen]:
-    """Raises Refused(compress.*) when the source is better left as it is."""
+    """
+    Raises Refused(compress.*) when the source is better left as it is.
+
+    With `aim`, the quality is searched, and `quality` is for a picture that cannot be measured, or not in time.
+    """
     original = source.read_bytes()
     try:
         plan = jpeg_graft.layout(original)
         step = _step(plan.frame)
-        decoded = _strictly_decoded(jpeg_graft.primary(original, plan), plan.frame, encoder)
+        primary = jpeg_graft.primary(original, plan)
+        decoded = _strictly_decoded(primary, plan.frame, encoder)
+        found: Mapping[str, object] = {}
+        if aim:
+            quality, found = _searched(primary, decoded, (step, encoder), quality, aim)
         coded = _coded(decoded, step, quality, encoder)
         result = jpeg_graft.graft(original, coded.data)
     except NotUnderstood as why:
@@ -83,11 +93,15 @@ def render(
     if len(result) >= len(original):
         raise Refused("the rendition is no smaller; it stays as it is", code="compress.larger")
     target.write_bytes(result)
-    return coded.figures, Seen(original, plan, decoded.picture)
+    return {**coded.figures, **found}, Seen(original, plan, decoded.picture)
 
 
 def judge(
-    source: Path, candidate: Path, quality: int, seen: Seen | None = None
+    source: Path,
+    candidate: Path,
+    quality: int,
+    seen: Seen | None = None,
+    aim: Aim | None = None,
 ) -> Mapping[str, object]:
     """
     Raises Failed at the first gate that is not passed. The candidate is read from the disk and decoded to its end.
@@ -108,7 +122,9 @@ def judge(
     coded = jpeg_graft.primary(original, old)
     try:
         source_picture, eighth = _sights(coded, old, seen)
-        figures = compared(source_picture, _picture(jpeg_graft.primary(made, new)), quality, eighth)
+        picture = _picture(jpeg_graft.primary(made, new))
+        aimed = _aimed(coded, picture, aim) if aim else None
+        figures = compared(source_picture, picture, quality, eighth, aimed)
     except DECODER_FAULTS as why:
         raise Failed("compress.unreadable", f"it cannot be decoded ({why})") from None
     return {**figures, "source_digest": blake3(original).hexdigest()}
@@ -172,6 +188,40 @@ def _coded(decoded: Decoded, step: int, quality: int, encoder: str) -> Coded:
     out = io.BytesIO()
     decoded.picture.save(out, "JPEG", quality=quality, optimize=True, subsampling=step)
     return Coded(out.getvalue(), _made_by("pillow", quality, PIL.__version__))
+
+
+def _windows(coded: bytes) -> list[Box]:
+    """Where a picture is measured: in the same places whenever that is asked."""
+    with Image.open(io.BytesIO(coded), formats=["JPEG"]) as image:
+        size = image.size
+        image.draft("L", (size[0] // 2, size[1] // 2))
+        return [cell.box for cell in chosen(cells(size, image.convert("L")))]
+
+
+def _searched(
+    coded: bytes, decoded: Decoded, how: tuple[int, str], quality: int, aim: Aim
+) -> tuple[int, Mapping[str, object]]:
+    """The quality to code with, and figures of the search. `how`: the subsampling and the encoder."""
+    boxes = _windows(coded)
+    if not boxes:
+        return quality, {"search": "it is too small to be measured"}
+    parts = [decoded.picture.crop(box) for box in boxes]
+
+    def made(part: int, below: int) -> Image.Image:
+        alone = Decoded(parts[part], parts[part].tobytes())
+        return _picture(_coded(alone, how[0], _FINEST - below, how[1]).data)
+
+    # Decoders differ by more than a step of quality: the same one shows the source and what was made of it.
+    whole = _picture(coded)
+    search = Search([whole.crop(box) for box in boxes], aim)
+    below, figures = search.run(made, 0, _FINEST - _COARSEST)
+    return quality if below is None else _FINEST - below, figures
+
+
+def _aimed(coded: bytes, candidate: Image.Image, aim: Aim) -> Aimed:
+    """What a rendition has to reach, beside its source."""
+    whole = _picture(coded)
+    return Aimed(aim.target, [(whole.crop(box), candidate.crop(box)) for box in _windows(coded)])
 
 
 def _made_by(encoder: str, quality: int, of_version: str) -> Mapping[str, object]:

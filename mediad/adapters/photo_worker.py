@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from select import select
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from blake3 import blake3
 
@@ -24,6 +24,9 @@ from mediad.adapters.errnos import translate
 from mediad.adapters.workers import Limits
 from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
 from mediad.model import Media, Site
+
+if TYPE_CHECKING:
+    from mediad.adapters.photo_target import Aim
 
 NICE: Final = 10
 IDLE_S: Final = 2.0  # then the next picture may wait for its memory
@@ -101,6 +104,12 @@ class _Task(NamedTuple):
     folder: Path  # for scratch
     limits: Limits
 
+    @property
+    def aim(self) -> "Aim | None":
+        from mediad.adapters.photo_target import Aim  # noqa: PLC0415
+
+        return Aim.of(self.recipe)
+
 
 def _joined(job: Mapping[str, Any]) -> Mapping[str, object]:
     """Two halves made one, or one that was made before; empty: that is something else."""
@@ -129,12 +138,14 @@ def _rendered(task: _Task) -> Mapping[str, object]:
     if task.recipe["media"] == Media.HEIC:
         from mediad.adapters import photo_heic  # noqa: PLC0415
 
-        figures = photo_heic.render(task.source, task.target, task.recipe["crf"], task.limits)
+        figures = photo_heic.render(
+            task.source, task.target, task.recipe["crf"], task.limits, task.aim
+        )
     else:
         from mediad.adapters import photo_jpeg  # noqa: PLC0415
 
         quality, encoder = task.recipe["quality"], task.recipe["encoder"]
-        figures, seen = photo_jpeg.render(task.source, task.target, quality, encoder)
+        figures, seen = photo_jpeg.render(task.source, task.target, quality, encoder, task.aim)
     taken = task.source.stat()
     os.utime(task.target, ns=(taken.st_mtime_ns, taken.st_mtime_ns))
     return _judged(task, seen, figures)
@@ -150,12 +161,14 @@ def _judged(
             from mediad.adapters import photo_heic  # noqa: PLC0415
 
             crf = task.recipe["crf"]
-            figures = photo_heic.judge(task.source, task.target, crf, task.folder, task.limits)
+            figures = photo_heic.judge(
+                task.source, task.target, crf, task.folder, task.limits, task.aim
+            )
         else:
             from mediad.adapters import photo_jpeg  # noqa: PLC0415
 
             quality = task.recipe["quality"]
-            figures = photo_jpeg.judge(task.source, task.target, quality, seen)
+            figures = photo_jpeg.judge(task.source, task.target, quality, seen, task.aim)
     except Failed as no:
         return {"failed": no.code, "why": no.why, **_sizes(task.target)}
     return {"figures": {**(made or {}), **figures}, **_sizes(task.target)}

@@ -189,6 +189,20 @@ class CompressPhoto(Section):
         "jpegli makes smaller files of the same quality; auto takes it where it is installed.",
         default="auto",
     )
+    light_target: float = setting(
+        "SSIMULACRA 2 score that the quality is searched for, photo by photo, and that each rendition has to reach "
+        "(90: nobody sees a difference; 70: hard to notice); 0: light_quality as it is.", default=0.0, ge=0, le=95,
+    )  # fmt: skip
+    medium_target: float = setting(
+        "Likewise, from one to three years old; 0: medium_quality.", default=0.0, ge=0, le=95
+    )
+    heavy_target: float = setting(
+        "Likewise, older than three years; 0: heavy_quality.", default=0.0, ge=0, le=95
+    )
+    search_seconds: float = setting(
+        "How long the search may take for one photo; then the best answer so far is taken, or the tier's own quality.",
+        default=60.0, unit="seconds", gt=0, le=600,
+    )  # fmt: skip
 
 
 class CompressVideo(Section):

@@ -1,5 +1,6 @@
 """Recipes of photos: which coder with which quality, by the age of the photo."""
 
+from dataclasses import replace
 from typing import Final
 
 from mediad.config import Settings
@@ -10,6 +11,8 @@ from mediad.ports import Recipe
 
 MIN_PHOTO_BYTES: Final = 200_000
 LIGHT_HEIC_QUALITY: Final = 80  # from here on up a HEIC has nothing to give but CPU time
+LIGHT_HEIC_TARGET: Final = 82.0  # likewise, as SSIMULACRA 2
+PHOTO_METRIC: Final = "ssimulacra2"
 
 # Raised when the code that makes renditions changes so that the old ones are no longer what it would make.
 _PHOTO_VERSION: Final = 2  # keeps 4:2:2 and 4:4:4
@@ -28,10 +31,16 @@ def photo_recipe(
     """`size` in bytes. Half of a Live Photo is never too small: both halves are judged together."""
     if size < MIN_PHOTO_BYTES and not is_live_half:
         return Untouched("compress.small", f"it is smaller than {MIN_PHOTO_BYTES // 1000} kB")
-    quality = _quality(tier, settings)
-    if media is Media.HEIC:
-        return _heic(inspection, quality)
-    return _jpeg(inspection, quality, settings)
+    quality, target = _wanted(tier, settings)
+    recipe = (
+        _heic(inspection, quality, target)
+        if media is Media.HEIC
+        else _jpeg(inspection, quality, target, settings)
+    )
+    if isinstance(recipe, Untouched) or not target:
+        return recipe
+    seconds = settings.compress.photo.search_seconds
+    return replace(recipe, target=target, metric=PHOTO_METRIC, search_s=seconds)
 
 
 def heic_crf(quality: int) -> int:
@@ -39,10 +48,10 @@ def heic_crf(quality: int) -> int:
     return max(14, min(28, round(18 + (75 - quality) / 5)))
 
 
-def _jpeg(inspection: Inspection, quality: int, settings: Settings) -> Recipe:
+def _jpeg(inspection: Inspection, quality: int, target: float, settings: Settings) -> Recipe:
     encoder = settings.compress.photo.encoder
     return Recipe(
-        f"photo-{encoder}-q{quality}/{_PHOTO_VERSION}",
+        f"photo-{encoder}-q{quality}{_aimed(target)}/{_PHOTO_VERSION}",
         Media.JPEG,
         quality=quality,
         encoder=encoder,
@@ -50,12 +59,12 @@ def _jpeg(inspection: Inspection, quality: int, settings: Settings) -> Recipe:
     )
 
 
-def _heic(inspection: Inspection, quality: int) -> Recipe | Untouched:
-    if quality >= LIGHT_HEIC_QUALITY:
+def _heic(inspection: Inspection, quality: int, target: float) -> Recipe | Untouched:
+    if target >= LIGHT_HEIC_TARGET or (not target and quality >= LIGHT_HEIC_QUALITY):
         return Untouched("compress.heic_light", "a young HEIC would save little at this quality")
     crf = heic_crf(quality)
     return Recipe(
-        f"photo-heic-crf{crf}/{_HEIC_VERSION}",
+        f"photo-heic-crf{crf}{_aimed(target)}/{_HEIC_VERSION}",
         Media.HEIC,
         crf=crf,
         encoder="libx265",
@@ -63,10 +72,16 @@ def _heic(inspection: Inspection, quality: int) -> Recipe | Untouched:
     )
 
 
-def _quality(tier: Tier, settings: Settings) -> int:
+def _aimed(target: float) -> str:
+    """In the name of a recipe."""
+    return f"-{PHOTO_METRIC}-{target:g}" if target else ""
+
+
+def _wanted(tier: Tier, settings: Settings) -> tuple[int, float]:
+    """The quality, and the score to search it for; 0: none."""
     photo = settings.compress.photo
     return {
-        Tier.LIGHT: photo.light_quality,
-        Tier.MEDIUM: photo.medium_quality,
-        Tier.HEAVY: photo.heavy_quality,
+        Tier.LIGHT: (photo.light_quality, photo.light_target),
+        Tier.MEDIUM: (photo.medium_quality, photo.medium_target),
+        Tier.HEAVY: (photo.heavy_quality, photo.heavy_target),
     }[tier]

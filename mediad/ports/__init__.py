@@ -275,16 +275,16 @@ class Recipe:
     name: str  # "photo-jpegli-q88/1", "video-x265-crf26/1"
     media: Media
     quality: int = 0  # photos
-    crf: int = 0  # videos
+    crf: int = 0  # videos and HEICs
     encoder: str = ""  # auto, jpegli, pillow; libx265, libx264, libsvtav1
     extension: str = ""  # of the rendition, with its dot
+    target: float = 0.0  # the score to search the setting for; 0: `quality` or `crf` as it is
+    metric: str = ""  # of `target`: ssimulacra2 of photos; vmaf, xpsnr of videos
+    search_s: float = 0.0  # how long that search may take
     # of videos
     hardware: str = (
         "off"  # off, auto, or the one family of hardware encoders that may be taken: vaapi …
     )
-    target: float = 0.0  # the score to search the rate factor for; 0: `crf` as it is
-    metric: str = ""  # of `target`: vmaf, xpsnr
-    search_s: float = 0.0  # how long that search may take
     dolby_vision: bool = False  # its layer may be lost
 
 

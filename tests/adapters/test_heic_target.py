@@ -1,0 +1,125 @@
+"""Guards that a HEIC with a target is pressed as hard as its score allows, and never harder."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mediad.adapters import photo_heic
+from mediad.adapters.heic_coder import colours_of
+from mediad.adapters.heic_graft import coded_tiles
+from mediad.adapters.heic_still import parse
+from mediad.adapters.heic_target import Tiles
+from mediad.adapters.photo_gates import Failed
+from mediad.adapters.photo_target import Aim
+from mediad.adapters.workers import Limits
+from mediad.errors import Refused
+from tests.adapters import stills
+from tests.adapters.poisoned import poisoned
+
+LIMITS = Limits(wall_s=120.0)
+CRF = 20
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.heic"
+    path.write_bytes(stills.heic(800, 416, 98))
+    return path
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target.heic"
+
+
+def judged(source: Path, target: Path, aim: Aim) -> float:
+    found = photo_heic.judge(source, target, CRF, target.parent, LIMITS, aim)["ssimulacra2"]
+    assert isinstance(found, float)
+    return found
+
+
+def test_the_rendition_reaches_the_target_and_hardly_more(source: Path, target: Path) -> None:
+    aim = Aim(83.0, search_s=600)
+    found = photo_heic.render(source, target, CRF, LIMITS, aim)
+    assert found["search"] == "done"
+    assert aim.target <= judged(source, target, aim) < aim.target + 3
+    crf = found["encoder_crf"]
+    assert isinstance(crf, int)
+    assert crf > CRF, "a part alone is coded worse than in the whole, and the whole counts"
+
+
+def test_what_does_not_reach_the_target_is_not_accepted(source: Path, target: Path) -> None:
+    photo_heic.render(source, target, 24, LIMITS)
+    photo_heic.judge(source, target, 24, target.parent, LIMITS)
+    with pytest.raises(Failed) as no:
+        judged(source, target, Aim(95, 600))
+    assert no.value.code == "compress.score"
+
+
+def test_where_no_rate_factor_reaches_it_the_original_stays(source: Path, target: Path) -> None:
+    with pytest.raises(Refused) as no:
+        photo_heic.render(source, target, CRF, LIMITS, Aim(99.5, 600))
+    assert no.value.code == "compress.score"
+    assert not target.exists()
+
+
+def test_when_time_is_up_at_once_the_tier_s_rate_factor_is_taken(
+    source: Path, target: Path
+) -> None:
+    found = photo_heic.render(source, target, CRF, LIMITS, Aim(50, search_s=0))
+    assert (found["search"], found["encoder_crf"]) == ("time was up", CRF)
+
+
+def test_tiles_too_small_to_be_measured_have_the_rate_factor_of_the_tier(
+    tmp_path: Path, target: Path
+) -> None:
+    source = tmp_path / "small.heic"
+    source.write_bytes(stills.heic(640, 240, 98))
+    found = photo_heic.render(source, target, 26, LIMITS, Aim(95, 600))
+    assert found["encoder_crf"] == 26
+    assert "ssim" in photo_heic.judge(source, target, 26, target.parent, LIMITS, Aim(95, 600))
+
+
+NO_PARTS = r"""
+if any(word.endswith("parts.hevc") for word in argv):
+    os.write(2, b"no room")
+    sys.exit(1)
+"""
+
+
+def test_a_part_that_cannot_be_coded_leaves_the_whole_to_the_tier_s_rate_factor(
+    source: Path, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned(tmp_path / "bin", monkeypatch, NO_PARTS)
+    found = photo_heic.render(source, target, CRF, LIMITS, Aim(40, 600))
+    assert (found["search"], found["encoder_crf"]) == ("a part could not be coded", CRF)
+
+
+def test_a_picture_s_colours_are_as_they_are_shown(tmp_path: Path) -> None:
+    """By libheif, which knows nothing of how they are read here."""
+    source, stream = tmp_path / "source.heic", tmp_path / "tiles.hevc"
+    source.write_bytes(stills.heic(384, 384, 98))
+    still = parse(source.read_bytes())
+    stream.write_bytes(coded_tiles(still))
+    tiles = Tiles(stream, 1, colours_of(stream, LIMITS), LIMITS)
+    (found,) = tiles.pictures(tiles.measured())
+    shown = Image.open(source).convert("RGB")
+    for at in ((10, 10), (200, 300), (370, 20)):
+        pairs = zip(colour_at(found, at), colour_at(shown, at), strict=True)
+        assert all(abs(one - other) <= 6 for one, other in pairs)
+
+
+def colour_at(image: Image.Image, at: tuple[int, int]) -> tuple[int, ...]:
+    small = image.crop((at[0] - 4, at[1] - 4, at[0] + 4, at[1] + 4)).reduce(8).getpixel((0, 0))
+    assert isinstance(small, tuple)
+    return tuple(int(value) for value in small)
+
+
+def test_a_stream_with_less_than_it_should_have_is_refused(tmp_path: Path) -> None:
+    stream = tmp_path / "tiles.hevc"
+    stream.write_bytes(coded_tiles(parse(stills.heic())))
+    colours = colours_of(stream, LIMITS)
+    with pytest.raises(Refused) as no:
+        Tiles(stream, 2, colours, LIMITS)
+    assert no.value.code == "compress.source_damaged"
