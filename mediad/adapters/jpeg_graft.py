@@ -145,6 +145,7 @@ def graft(original: bytes, coded: bytes) -> bytes:
     if new.frame.components not in {(1,), (1, 2, 3)}:
         raise NotUnderstood("the coder counts its colours in an unknown way")
     _check_trailer(original, old)
+    _check_places(original, old)
     multi = _multi(original, old)
     head = [original[s.start : s.end] for s in old.segments if _is_kept(s)]
     tables = [coded[s.start : s.end] for s in new.segments if not _is_kept(s)]
@@ -281,6 +282,17 @@ def _check_trailer(data: bytes, plan: Layout) -> None:
     )
     if not is_known:
         raise NotUnderstood(f"{len(trailer)} unknown bytes behind the picture")
+
+
+def _check_places(data: bytes, plan: Layout) -> None:
+    """EXIF that would stand elsewhere: the places of its previews, as tools count them, would change."""
+    at = len(_SOI)
+    for segment in plan.segments:
+        if _is_kept(segment):
+            body = data[segment.start + 4 : segment.end]
+            if segment.start != at and body.startswith(_EXIF):
+                raise NotUnderstood("its EXIF does not stand in front")
+            at += segment.end - segment.start
 
 
 def _is_found_by_exif(data: bytes, plan: Layout) -> bool:

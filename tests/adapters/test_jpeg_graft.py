@@ -63,7 +63,8 @@ def test_fill_bytes_in_the_header_do_not_shift_the_gain_map() -> None:
     gain = jpeg_graft.pictures_behind(original, jpeg_graft.layout(original))
     base = original.index(b"MPF\0") - 4
     at = original.index((len(original) - len(gain[0]) - base - 8).to_bytes(4, "little"))
-    shifted = bytearray(original[:2] + b"\xff\xff" + original[2:])
+    table = original.index(b"MPF\0") - 4
+    shifted = bytearray(original[:table] + b"\xff\xff" + original[table:])
     offset = len(shifted) - len(gain[0]) - shifted.index(b"MPF\0") - 4
     shifted[at + 2 : at + 6] = offset.to_bytes(4, "little")
     assert jpeg_graft.pictures_behind(grafted(bytes(shifted)), _layout_of(bytes(shifted))) == gain
@@ -104,6 +105,12 @@ def test_a_preview_behind_the_picture_that_the_maker_s_note_finds_is_not_moved()
             note = struct.pack(order + "HHII", 0x2001, 7, len(preview), place)
             exif = stills.segment(0xE1, b"Exif\0\0" + note.ljust(60, b"\0"))
             assert "maker's note" in refused(plain[:2] + exif + plain[2:])
+
+
+def test_exif_that_would_have_to_move_is_not_moved() -> None:
+    data = stills.jpeg()
+    for before in (b"\xff\xff", stills.segment(0xDB, bytes(65))):
+        assert "in front" in refused(data[:2] + before + stills.exif() + data[2:])
 
 
 def test_gray_stays_gray() -> None:
