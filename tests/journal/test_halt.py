@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -116,6 +117,23 @@ def test_who_was_asked_to_halt_before_it_began_does_not_begin(tmp_path: Path) ->
         pytest.raises(sqlite3.OperationalError, match="interrupted"),
     ):
         late.execute("SELECT sum(x) FROM t").fetchone()
+
+
+async def test_neither_a_backup_nor_a_check_is_made_for_who_was_asked_to_halt(
+    filled: Journal, tmp_path: Path
+) -> None:
+    """It is the interruption that ends them: nobody is cancelled here."""
+    halt = Halt()
+    halt.ask()
+    for deed in (
+        partial(backup.save, filled.path, tmp_path / "b" / "saved.db"),
+        partial(backup.quick_check, filled.path),
+    ):
+        with pytest.raises(MediadError, match="INTERRUPT"):
+            deed(halt)
+    assert list((tmp_path / "b").iterdir()) == []
+    backup.save(filled.path, tmp_path / "b" / "saved.db", Halt())
+    assert backup.quick_check(filled.path, Halt()) == "ok"
 
 
 async def test_what_goes_wrong_aside_is_told_as_it_is(journal: Journal) -> None:
