@@ -208,10 +208,10 @@ def _structure_differs(source: Path, candidate: Path) -> str:
     return f"changed beyond the picture: {', '.join(paths[:5])}" if paths else ""
 
 
-def _from_the_first(sight: Sight) -> list[tuple[int, int]]:
+def _from_the_first(sight: Sight) -> list[tuple[int, int, int]]:
     """When each frame is shown after the first, and its size; the coder may delay them all alike."""
     start = sight.frames[0][0] if sight.frames else 0
-    return [(tick - start, size) for tick, size in sight.frames]
+    return [(tick - start, wide, high) for tick, wide, high in sight.frames]
 
 
 def _looks_different(old: Sight, new: Sight) -> str:

@@ -24,15 +24,16 @@ _PLACES = (1 / 6, 1 / 2, 5 / 6)  # of a film, where whole frames are looked at
 _MOST_A_PLACE = 8
 _WHOLE_BYTES = 96 << 20  # of all whole frames of one film
 _SAME_DB = 99.0
+# Frames that change their size on the way would be scaled back to that of the first, unseen.
+_OUTPUT = ("-map", "0:v:0", "-noautoscale")
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """All frames, as they are presented. `complaint` is what the decoder grumbled on the way."""
 
-    frames: tuple[
-        tuple[int, int], ...
-    ]  # presentation time in ticks of the track, bytes of the decoded frame
+    # presentation time in ticks of the track; bytes of two decoded rows, of two columns: how wide and high
+    frames: tuple[tuple[int, int, int], ...]
     pictures: tuple[bytes, ...]
     complaint: str = ""
 
@@ -48,19 +49,27 @@ class Window(NamedTuple):
 def looking(seen: Probe, folder: Path) -> list[str]:
     """The outputs of an ffmpeg command that make a Sight of its only input; `sight_in` reads them."""
     small = f"select='not(mod(n,{_every(seen)}))',scale={_SIDE}:{_SIDE}:flags=area,format=gray"
+    outputs = (
+        ("crop=iw:2", "framecrc", "rows"),  # parts, because whole frames take long to add up
+        ("crop=2:ih", "framecrc", "columns"),
+        (small, "rawvideo", "pictures"),
+    )
     return [
-        *("-map", "0:v:0", *untimed(), "-f", "framecrc", str(folder / "times")),
-        *("-map", "0:v:0", *untimed(), "-vf", small, "-f", "rawvideo", str(folder / "pictures")),
+        word
+        for filtering, kind, name in outputs
+        for word in (*_OUTPUT, *untimed(), "-vf", filtering, "-f", kind, str(folder / name))
     ]
 
 
 def sight_in(folder: Path, complaint: str) -> Sight | None:
     """None: ffmpeg said that all was well and left nothing to look at."""
-    if not all((folder / name).exists() for name in ("times", "pictures")):
+    if not all((folder / name).exists() for name in ("rows", "columns", "pictures")):
         return None
     small = (folder / "pictures").read_bytes()
     pictures = (small[at : at + _SIDE * _SIDE] for at in range(0, len(small), _SIDE * _SIDE))
-    return Sight(tuple(_frames(folder / "times")), tuple(pictures), complaint.strip())
+    rows, columns = (_frames(folder / name) for name in ("rows", "columns"))
+    frames = ((tick, wide, high) for (tick, wide), (_, high) in zip(rows, columns, strict=False))
+    return Sight(tuple(frames), tuple(pictures), complaint.strip())
 
 
 def decoded(
@@ -80,7 +89,7 @@ def decoded(
         command = [*FFMPEG, *_of(path, threads()), *looking(seen, folder)]
         if whole:
             chosen = "+".join(f"between(n,{w.first},{w.first + w.frames - 1})" for w in windows)
-            command += ["-map", "0:v:0", *untimed(), "-vf", f"select='{chosen}'"]
+            command += [*_OUTPUT, *untimed(), "-vf", f"select='{chosen}'"]
             command += ["-f", "rawvideo", str(whole)]
         done = run(command, _room(limits), folder)
         return None if done.returncode else sight_in(folder, done.stderr)

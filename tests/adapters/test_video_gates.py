@@ -76,7 +76,7 @@ def test_what_was_seen_on_the_way_must_fit_the_candidate(
     clip: Path, honest: Path, making: Making
 ) -> None:
     frames = making.source.frames
-    for seen in (frames[:-1], ((frames[0][0] - 1, frames[0][1]), *frames[1:])):
+    for seen in (frames[:-1], ((frames[0][0] - 1, *frames[0][1:]), *frames[1:])):
         other = replace(making, source=replace(making.source, frames=seen))
         judged = judge_video(clip, honest, RECIPE, LIMITS, other)
         assert judged.failed in ("compress.frames", "compress.frame_times")
@@ -168,6 +168,24 @@ def a_frame_held(clip: Path, _honest: Path, target: Path) -> None:
     graft(clip, coded(still, target.with_suffix(".part.mov")), target)
 
 
+def shrunk(clip: Path, _honest: Path, target: Path) -> None:
+    """From the middle on its frames are a quarter as large: what a decoder is told in the middle of the pictures."""
+    halves: list[Path] = []
+    for which, side in (("lt(n,36)", "iw"), ("gte(n,36)", "iw/2")):
+        half = target.with_suffix(f".{len(halves)}.hevc")
+        params = "log-level=error:pools=1:bframes=0:repeat-headers=1"
+        ffmpeg("-noautorotate", "-ignore_editlist", "1", "-i", clip, "-map", "0:v", "-vsync", "0",
+               "-vf", f"select='{which}',scale={side}:-2", "-c:v", "libx265", "-preset", "ultrafast",
+               "-x265-params", params, half)  # fmt: skip
+        halves.append(half)
+    whole = target.with_suffix(".hevc")
+    whole.write_bytes(b"".join(half.read_bytes() for half in halves))
+    part = target.with_suffix(".part.mov")
+    ffmpeg("-framerate", "25", "-i", whole, "-c", "copy", "-tag:v", "hvc1",
+           "-video_track_timescale", "12800", part)  # fmt: skip
+    graft(clip, part, target)
+
+
 def black(clip: Path, _honest: Path, target: Path) -> None:
     options = ("-vf", "drawbox=color=black:thickness=fill")
     graft(clip, coded(clip, target.with_suffix(".part.mov"), *options), target)
@@ -222,6 +240,7 @@ Poison = Callable[[Path, Path, Path], None]
         (other_volume, "compress.structure"),
         (uncut, "compress.frame_times"),
         (a_frame_held, "compress.picture"),
+        (shrunk, "compress.frame_times"),
         (black, "compress.picture"),
         (some_other_film, "compress.picture"),
         (eight_bits, "compress.colour"),

@@ -22,10 +22,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_frame_is_seen_with_its_time(clip: Path) -> None:
     sight = decoded(clip, probe(clip, LIMITS), LIMITS)
     assert sight is not None
-    ticks = [tick for tick, _ in sight.frames]
+    ticks = [tick for tick, _, _ in sight.frames]
     assert len(ticks) == len(sight.pictures) == 60
     assert {b - a for a, b in pairwise(ticks)} == {512}
-    assert {size for _, size in sight.frames} == {FRAME_BYTES}
+    assert {(wide, high) for _, wide, high in sight.frames} == {(192 * 3, 144 * 3)}
     assert sight.complaint == ""
     assert worst_db(sight, sight) == 99.0
 
