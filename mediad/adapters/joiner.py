@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from mediad.adapters.remembered import Remembered, Signature, signature
-from mediad.adapters.workers import Limits, Workers
+from mediad.adapters.workers import KILLED, Limits, Workers
 from mediad.errors import Refused, Retryable
 from mediad.model import Digest, Place
 from mediad.ports import Halves, Judgement
@@ -21,7 +21,7 @@ from mediad.ports import Halves, Judgement
 REMEMBERED: Final = 4096
 TRIES: Final = 3  # fewer than after which a person is asked
 # Said by how the work ended, and by nobody who has read the halves: it may end otherwise at another time.
-_PASSING: Final = frozenset({"compress.crashed", "compress.timeout", "compress.too_large"})
+_PASSING: Final = frozenset({"compress.crashed", KILLED, "compress.timeout", "compress.too_large"})
 _MB: Final = 1_000_000
 
 _Known: TypeAlias = tuple[Judgement, Signature | None]  # None: there is none
@@ -52,7 +52,7 @@ class Joiner:
             target = folder / f"motion{Path(candidate.key).suffix}"
             try:
                 judged = await self._ask("join", halves, target)
-            except Refused as no:
+            except (Refused, Retryable) as no:
                 self._refused(halves, candidate, no)
                 raise
             self._tries.pop(_key(halves, candidate), None)
@@ -71,13 +71,19 @@ class Joiner:
             judged = await self._ask("judge", halves, self._path_of(candidate))
         except Refused:  # it is made anew, and then it shows
             return None
+        except Retryable as no:
+            if no.code != KILLED:
+                raise
+            return None
         if judged is not None:
             self._remember(halves, candidate, (judged, seen))
         return judged
 
-    def _refused(self, halves: Halves, candidate: Place, no: Refused) -> None:
+    def _refused(self, halves: Halves, candidate: Place, no: Refused | Retryable) -> None:
         """Remembers that they are two files; Retryable where it is too early to say so."""
         key, why = _key(halves, candidate), no.what
+        if isinstance(no, Retryable) and no.code not in _PASSING:
+            return
         if no.code in _PASSING:
             tries = self._tries.pop(key, 0) + 1
             if tries < TRIES:

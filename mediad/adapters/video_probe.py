@@ -13,8 +13,8 @@ from mediad.adapters.bmff import FileView, NotUnderstood, boxes
 from mediad.adapters.mov_check import DolbyVision, Encrypted, Spatial
 from mediad.adapters.mov_film import Fragmented, SeveralDescriptions
 from mediad.adapters.mov_graft import graftable
-from mediad.adapters.workers import Finished, Limits, run_limited
-from mediad.errors import Refused, Retryable
+from mediad.adapters.workers import Finished, Limits, killed, run_limited
+from mediad.errors import Refused
 
 _FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _NAMED: Mapping[type[NotUnderstood], str] = {
@@ -168,11 +168,7 @@ def run(argv: Sequence[str], limits: Limits, cwd: Path | None = None) -> Finishe
         argv, limits=limits, cwd=cwd or limits.scratch or Path(tempfile.gettempdir())
     )
     if done.returncode == -signal.SIGKILL:
-        raise Retryable(
-            f"the system stopped {argv[0]} (out of memory?); the original is untouched",
-            code="compress.killed",
-            remedy="give the machine more memory, or code fewer videos at once",
-        )
+        raise killed(argv[0])
     return done
 
 

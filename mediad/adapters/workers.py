@@ -55,6 +55,8 @@ _KEEPS_MEMORY: Final = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
 }
+KILLED: Final = "compress.killed"
+_LAST_BREATH_S: Final = 1.0
 RSS_BYTES: Final = 400 << 20  # a worker that keeps more than this between jobs is replaced
 _RAM_BYTES: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 # Of addresses, for one picture: the largest that is taken needs about 7 GiB.
@@ -202,6 +204,15 @@ def _limited(argv: Sequence[str], limits: Limits) -> list[str]:
     ]
 
 
+def killed(name: str) -> Retryable:
+    """By the system: that says nothing about the file."""
+    return Retryable(
+        f"the system stopped {name} (out of memory?); the original is untouched",
+        code=KILLED,
+        remedy="give the machine more memory, or work on fewer photos and videos at once",
+    )
+
+
 def tool(name: str) -> str:
     """The absolute path of a program."""
     found = shutil.which(name)
@@ -238,8 +249,8 @@ class Workers:
         """
         The worker's answer.
 
-        Raises Refused(compress.crashed, compress.timeout) when the job killed its worker, and what the worker said
-        when it said an error.
+        Raises Refused(compress.crashed, compress.timeout) when the job killed its worker, Retryable when the system
+        did, and what the worker said when it said an error.
         """
         async with self._room:
             worker = await self._hired()
@@ -255,9 +266,7 @@ class Workers:
                     code="compress.timeout",
                 ) from None
             except (anyio.BrokenResourceError, anyio.IncompleteRead, anyio.EndOfStream):
-                raise Refused(
-                    "a worker crashed over this file; it stays as it is", code="compress.crashed"
-                ) from None
+                raise await worker.died() from None
             finally:
                 if is_well:
                     self._idle.append(worker)
@@ -304,6 +313,16 @@ class _Worker:
             raise anyio.IncompleteRead
         said = json.loads(await self._answers.receive_exactly(size))
         return said if isinstance(said, dict) else {}
+
+    async def died(self) -> MediadError:
+        """Why it answers no more."""
+        with anyio.move_on_after(_LAST_BREATH_S):  # one that only fell silent is ended by us
+            await self.process.wait()
+        if self.process.returncode == -signal.SIGKILL:
+            return killed("a worker")
+        return Refused(
+            "a worker crashed over this file; it stays as it is", code="compress.crashed"
+        )
 
     async def end(self) -> None:
         """At once, with whatever it started. Also when we are being cancelled."""

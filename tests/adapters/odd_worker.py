@@ -18,6 +18,8 @@ def answer_to(do: str) -> dict[str, Any]:
     match do:
         case "die":
             os.kill(os.getpid(), signal.SIGSEGV)
+        case "be killed":
+            os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
             time.sleep(600)
         case "babble":

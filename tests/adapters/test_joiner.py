@@ -160,7 +160,7 @@ async def test_whose_worker_was_killed_are_joined_at_the_next_try(bench: Bench) 
         tasks.start_soon(join)
         with await anyio.to_thread.run_sync(film.open, "wb"):  # the worker is at it now
             os.kill(worker_of(os.getpid(), b"photo_worker"), signal.SIGKILL)
-    assert [(type(f), f.code) for f in faults] == [(Retryable, "compress.crashed")]
+    assert [(type(f), f.code) for f in faults] == [(Retryable, "compress.killed")]
     (bench.folder / "film").rename(film)
     await bench.encoder.join(both, CANDIDATE)
     assert await bench.encoder.judge_joined(both, CANDIDATE) is not None

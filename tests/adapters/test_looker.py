@@ -109,7 +109,7 @@ async def test_whose_process_was_killed_is_looked_at_later(tmp_path: Path) -> No
         tasks.start_soon(look)
         with await anyio.to_thread.run_sync(pipe.open, "wb"):  # the worker is at it now
             os.kill(worker_of(os.getpid(), b"look_worker"), signal.SIGKILL)
-    assert [(type(f), f.code) for f in faults] == [(Retryable, "compress.crashed")]
+    assert [(type(f), f.code) for f in faults] == [(Retryable, "compress.killed")]
 
 
 def worker_of(parent: int, module: bytes) -> int:

@@ -12,7 +12,7 @@ import anyio.to_thread
 import pytest
 
 from mediad.adapters.workers import Children, Finished, Limits, Workers, run_limited
-from mediad.errors import MediadError, NeedsOperator, Refused
+from mediad.errors import MediadError, NeedsOperator, Refused, Retryable
 
 REPO = Path(__file__).parents[2]
 SMALL = Limits(memory_bytes=1 << 30, cpu_s=20, wall_s=20.0, file_bytes=1 << 20)
@@ -169,6 +169,14 @@ async def test_a_crash_is_the_fault_of_its_file_alone(crew: Workers, do: str) ->
     with pytest.raises(Refused) as no:
         await crew.ask({"do": do}, SMALL)
     assert no.value.code == "compress.crashed"
+    assert await pid_of(crew)
+
+
+async def test_what_the_system_killed_says_nothing_about_its_file(crew: Workers) -> None:
+    """As it does who takes too much memory."""
+    with pytest.raises(Retryable) as later:
+        await crew.ask({"do": "be killed"}, SMALL)
+    assert later.value.code == "compress.killed"
     assert await pid_of(crew)
 
 
