@@ -10,6 +10,7 @@ from mediad.mediactl.show import (
     clean,
     columns,
     document,
+    measured,
     paint,
     say,
     size,
@@ -108,8 +109,10 @@ def explain(client: Client, words: argparse.Namespace) -> int:
     if doc["asked"] != doc["id"]:
         say(f"  (asset {doc['asked']} became a part of it)")
     if captured:
-        offset = "" if captured["offset"] else ", offset unknown"
-        say(f"  taken {captured['at']} ({captured['source']}{offset}), first seen {doc['seen_at']}")
+        trust = doc["confidence"] + ("" if captured["offset"] else ", offset unknown")
+        say(
+            f"  taken {captured['at']} ({captured['source']}, {trust}), first seen {doc['seen_at']}"
+        )
     _section(
         "files",
         [
@@ -122,7 +125,10 @@ def explain(client: Client, words: argparse.Namespace) -> int:
     )
     _section(
         "renditions",
-        [(r["site"], r["key"], r["recipe"], size(r["size"])) for r in doc["renditions"]],
+        [
+            (r["site"], r["key"], r["recipe"], size(r["size"]), measured(r["figures"]))
+            for r in doc["renditions"]
+        ],
     )
     _section("lanes", _lanes(doc))
     _section("story", [(line,) for line in doc["story"]])

@@ -9,6 +9,13 @@ from typing import Any, Final
 _COLOURS: Final = {"red": 31, "green": 32, "yellow": 33, "bold": 1, "dim": 2}
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 _STEP: Final = 1024
+_SCORES: Final = {  # the ones that people agree with most first
+    "ssimulacra2": "SSIMULACRA 2 {:g}",
+    "vmaf": "VMAF {:g}",
+    "xpsnr_db": "XPSNR {:g} dB",
+    "ssim_db": "SSIM {:g} dB",
+    "ssim": "SSIM {:g}",
+}
 
 
 def say(text: str = "") -> None:
@@ -31,6 +38,17 @@ def paint(text: str, colour: str) -> str:
     if not is_terminal() or os.environ.get("NO_COLOR"):
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def measured(figures: Mapping[str, Any]) -> str:
+    """Of a rendition: how small it is beside its original, and the score that it was judged by."""
+    told = [f"{figures['ratio']:.0%} of the original"] if "ratio" in figures else []
+    for name, words in _SCORES.items():
+        if name in figures:
+            least = figures.get(f"{name}_least")
+            told.append(words.format(figures[name]) + (f" (at least {least:g})" if least else ""))
+            break
+    return ", ".join(told)
 
 
 def clean(text: object) -> str:

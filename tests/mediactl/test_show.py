@@ -56,3 +56,19 @@ def test_colour_is_for_terminals_that_want_it(
 
 def test_numbers_stand_under_one_another() -> None:
     assert show.columns([("a", 5), ("bb", 12)], ("name", "n"))[1:] == ["a      5", "bb    12"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "shown"),
+    [
+        ({}, ""),
+        ({"ratio": 0.3836, "ssim": 0.9874, "ssim_least": 0.95}, "38% of the original, SSIM 0.9874 (at least 0.95)"),
+        (
+            {"ratio": 0.5, "ssimulacra2": 72.37, "ssimulacra2_least": 71.75, "psnr_db": 36},
+            "50% of the original, SSIMULACRA 2 72.37 (at least 71.75)",
+        ),
+        ({"ratio": 0.25, "ssim_db": 14.2, "vmaf": 95}, "25% of the original, VMAF 95"),
+    ],
+)  # fmt: skip
+def test_a_rendition_s_figures_are_told_in_words(figures: dict[str, float], shown: str) -> None:
+    assert show.measured(figures) == shown
