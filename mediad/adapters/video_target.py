@@ -19,7 +19,6 @@ from mediad.adapters.video_coder import Coder, before_input, coding
 from mediad.adapters.video_probe import Probe, run
 from mediad.adapters.video_tool import FFMPEG, STRICT, uncut, untimed
 from mediad.adapters.workers import Limits
-from mediad.errors import Refused
 from mediad.ports import Recipe
 
 _PLACES: Final = (1 / 6, 1 / 2, 5 / 6)
@@ -43,16 +42,21 @@ def rate_factor(
     deadline = time.monotonic() + recipe.search_s
     with tempfile.TemporaryDirectory(prefix="mediad-search-", dir=limits.scratch) as name:
         samples = list(_samples(source, seen, Path(name), limits))
+        if not samples:
+            return recipe.crf, {"search": "no sample could be cut out"}
         tried: dict[int, float] = {}
 
         def score_at(crf: int) -> float | None:
             if time.monotonic() >= deadline:
                 return None
             scores = [_score(sample, seen, (coder, crf), recipe, limits) for sample in samples]
-            tried[crf] = min(scores, default=0.0)
+            tried[crf] = min(scores)
             return tried[crf]
 
-        crf = searched(score_at, recipe.crf, recipe.target)
+        try:
+            crf = searched(score_at, recipe.crf, recipe.target)
+        except _NotCoded:  # for whatever reason: it is told when the whole is coded
+            return recipe.crf, {"search": "a sample could not be coded"}
     figures: dict[str, object] = {
         "search": "done" if crf is not None else "time was up",
         "crf_tried": sorted(tried),
@@ -106,11 +110,15 @@ def _score(
     command = [*FFMPEG, *before_input(coder), *STRICT, *uncut(), "-i", str(sample)]
     command += ["-map", "0:v:0", *untimed(), *coding(coder, seen, crf, _BITRATE), str(made)]
     if run(command, limits).returncode:
-        raise Refused("a sample could not be coded", code="compress.encoder_failed")
+        raise _NotCoded
     each = (*uncut(), "-f", "mov", "-protocol_whitelist", "file", "-i")
     inputs = (*each, str(made), *each, str(sample))
     found = video_score.compared(inputs, limits, "settb=1/90000,setpts=N*3000")
     return found.get(_SCORE[recipe.metric], 0.0)
+
+
+class _NotCoded(Exception):
+    """A sample, by the coder."""
 
 
 @lru_cache(maxsize=4)

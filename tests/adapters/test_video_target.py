@@ -83,6 +83,20 @@ def test_a_search_that_takes_too_long_takes_the_tier_s_own(
     assert making.figures == {"encoder": "libx265", "search": "time was up", "crf_tried": []}
 
 
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [(".made.mov", "a sample could not be coded"), ("0.17.mov", "no sample could be cut out")],
+)
+def test_where_samples_fail_the_whole_is_coded_with_the_tier_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, why: str
+) -> None:
+    """A disk that is full for a moment must not leave the film as it is for good."""
+    fails = f"if argv[-1].endswith({file!r}): sys.exit(1)\n"
+    poisoned(tmp_path / "bin", monkeypatch, fails + XPSNR)
+    making = render_video(film(tmp_path / "clip.mov"), tmp_path / "new.mov", RECIPE, LIMITS)
+    assert making.figures == {"encoder": "libx265", "search": why}
+
+
 def test_without_a_metric_the_tier_s_own_is_taken_and_the_reason_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
