@@ -114,8 +114,11 @@ def primary(data: bytes, plan: Layout) -> bytes:
     Without what is known and harmless: fill bytes before markers, and a restart marker too many at its end.
     """
     head = _SOI + b"".join(data[s.start : s.end] for s in plan.segments)
-    last = data[plan.end - 3] in _RESTARTS and data[plan.end - 4] == _FILL
-    stop = plan.end - 4 if last else plan.end - 2
+    stop = plan.end - 2
+    if data[stop - 1] in _RESTARTS and data[stop - 2] == _FILL:
+        stop -= 2
+    while data[stop - 1] == _FILL:
+        stop -= 1
     return head + data[plan.scan : stop] + data[plan.end - 2 : plan.end]
 
 

@@ -6,6 +6,7 @@ not; without jpegli only the structure and Pillow's own errors tell of damage.
 """
 
 import io
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -32,6 +33,7 @@ with suppress(ImportError):
 # Where jpegli looks the same as Pillow does at the quality of its own scale (measured means of SSIMULACRA 2).
 _SAME_LOOK: Final = ((0, 0), (65, 63), (75, 78), (85, 88), (100, 100))
 _FINEST, _COARSEST = 95, 40  # qualities that are searched
+_STDERR: Final = 2
 _GRAY, _HALVED_ACROSS, _HALVED = -1, 1, 2
 _SUBSAMPLINGS: Final[Mapping[tuple[tuple[float, float], ...], int]] = {
     ((1, 1), (1, 1), (1, 1)): 0,
@@ -241,7 +243,8 @@ def _strictly_decoded(data: bytes, frame: jpeg_graft.Frame, encoder: str) -> Dec
     with _damage():
         if jpegli is None:
             return Decoded(_picture(data), b"")
-        rgb, width, height = jpegli.decode(data, max_pixels=MAX_PIXELS)
+        with _heard():
+            rgb, width, height = jpegli.decode(data, max_pixels=MAX_PIXELS)
         if len(frame.components) == 1:
             return Decoded(_picture(data), b"")
         return Decoded(Image.frombuffer("RGB", (width, height), rgb, "raw", "RGB", 0, 1), rgb)
@@ -254,6 +257,28 @@ def _picture(data: bytes, scale: int = 1) -> Image.Image:
         image.draft(image.mode, (max(1, image.width // scale), max(1, image.height // scale)))
     image.load()
     return image
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """
+    ValueError for any word of jpegli on standard error.
+
+    Its wrapper counts warnings up to the last line of pixels; what is left over behind it tells of damage too.
+    """
+    said = os.memfd_create("said")
+    own = os.dup(_STDERR)
+    try:
+        os.dup2(said, _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(own, _STDERR)
+        if words := os.pread(said, 200, 0):
+            raise ValueError(words.decode("ascii", "replace").strip().rpartition(": ")[2])
+    finally:
+        os.close(own)
+        os.close(said)
 
 
 @contextmanager

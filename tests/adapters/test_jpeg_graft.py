@@ -88,7 +88,14 @@ def test_a_restart_marker_too_many_is_left_out_for_strict_decoders() -> None:
 def test_fill_bytes_are_left_out_for_strict_decoders_too() -> None:
     data = stills.jpeg()
     scan = data.index(b"\xff\xda")
-    filled = data[:2] + b"\xff\xff\xff" + data[2:scan] + b"\xff\xff" + data[scan:]
+    filled = (
+        data[:2]
+        + b"\xff\xff\xff"
+        + data[2:scan]
+        + b"\xff\xff"
+        + data[scan:-2]
+        + b"\xff\xff\xff\xd9"
+    )
     assert jpeg_graft.primary(filled, jpeg_graft.layout(filled)) == data
     assert grafted(filled)
 

@@ -126,6 +126,15 @@ def test_a_truncated_picture_is_left_as_it_is(source: Path, target: Path, encode
     assert code_of(source, target, encoder) == "compress.source_damaged"
 
 
+def test_what_a_picture_leaves_over_tells_of_damage(source: Path, target: Path) -> None:
+    """A flipped bit may decode to another picture, of another length, without a word up to the last line."""
+    data = stills.jpeg()
+    source.write_bytes(data[:-2] + b"\x55" * 40 + data[-2:])
+    assert code_of(source, target) == "compress.source_damaged"
+    source.write_bytes(data[:-2] + b"\xff\xff" + data[-2:])  # fill bytes are none
+    assert photo_jpeg.render(source, target, 75, "auto")
+
+
 @pytest.mark.parametrize("lost", [50, 512, 2000])
 def test_a_picture_with_a_hole_is_left_as_it_is(source: Path, target: Path, lost: int) -> None:
     whole = stills.jpeg()
