@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from mediad.model import Captured, Claim, Original, Remote, Role
+from mediad.model import Asset, Captured, Claim, Original, Remote, Role
 from mediad.policy.name_dates import date_in_name
 
 TRUST: tuple[str, ...] = (
@@ -65,6 +65,8 @@ _DATE_LINE = -168  # degrees: west of it, islands have the day of the east
 _PLACE = re.compile(r"([+-]\d+(?:\.\d*)?)([+-]\d+(?:\.\d*)?)(?:[+-]\d+(?:\.\d*)?)?(?:CRS.*)?/?")
 _FURTHEST_OFFSET = timedelta(hours=14)
 _NOON = 12  # of a day without a time: no zone moves it to another day
+_AT_HOME = "the file knows the instant only: shown in the home time zone"
+_BY_THE_SUN = "the zone is guessed by the longitude of the place"
 _FIRST_PHOTOGRAPH = 1826
 _FIRST_DIGITAL = 1990
 _NEVER_SET = {
@@ -130,6 +132,22 @@ def resolve(
         found, last = believe(stamps, now=now, home=home)
         note = "; ".join(n for n in (note, last) if n)
     return found, "; ".join(n for n in (*notes, note) if n)
+
+
+def confidence_of(asset: Asset) -> str:
+    """Likewise, of an asset's date: only likely where the zone of an instant had to be assumed."""
+    captured = asset.captured
+    if captured is None:
+        return "guess"
+    level = confidence(captured)
+    assumed = any(
+        seen.captured is not None
+        and (seen.captured.at, seen.captured.offset) == (captured.at, captured.offset)
+        and seen.date_note.endswith((_AT_HOME, _BY_THE_SUN))
+        for seen in (o.inspection for o in asset.originals)
+        if seen is not None
+    )
+    return "likely" if level == "sure" and assumed and captured.source != PERSON else level
 
 
 def confidence(captured: Captured) -> str:
@@ -270,8 +288,8 @@ def _zone_of_instant(
     sun = _sun(claims)
     if sun is not None and abs(sun - span) > _FAR:
         hours = round(sun / timedelta(hours=1))
-        return written(timedelta(hours=hours)), "the zone is guessed by the longitude of the place"
-    return written(span), "the file knows the instant only: shown in the home time zone"
+        return written(timedelta(hours=hours)), _BY_THE_SUN
+    return written(span), _AT_HOME
 
 
 def _sun(claims: Sequence[Claim]) -> timedelta | None:

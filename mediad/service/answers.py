@@ -185,6 +185,7 @@ class AssetDoc(TypedDict):
     source: str
     seen_at: str
     captured_at: CapturedDoc | None
+    confidence: str  # in that date: sure, likely, guess
     state: str
     duplicate_of: int | None
     absorbed_by: int | None

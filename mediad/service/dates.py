@@ -24,7 +24,7 @@ from mediad.model import (
     Site,
     SiteKey,
 )
-from mediad.policy.dates import confidence, offset
+from mediad.policy.dates import confidence_of, offset
 from mediad.policy.grouping import taken
 from mediad.policy.redating import From, Order, redated
 from mediad.policy.spans import span
@@ -269,10 +269,8 @@ def _invalid(what: str) -> Refused:
 
 
 def _fits(asset: Asset, choice: Choice) -> bool:
-    if choice.confidence is not None:
-        level = confidence(asset.captured) if asset.captured else "guess"
-        if level not in choice.confidence:
-            return False
+    if choice.confidence is not None and confidence_of(asset) not in choice.confidence:
+        return False
     if not choice.folder:
         return True
     keys = [p.key for p in shelved(asset).values()] + [o.source_key for o in asset.originals]
@@ -293,7 +291,7 @@ def _dated(listed: Listed) -> DatedDoc:
         "id": asset.id,
         "name": asset.name,
         "captured_at": captured_doc(asset.captured),
-        "confidence": confidence(asset.captured) if asset.captured else "guess",
+        "confidence": confidence_of(asset),
         "library": sorted(p.key for p in shelved(asset).values()),
         "position": position_doc(listed),
     }

@@ -7,6 +7,7 @@ from mediad.config import Settings
 from mediad.engine import Planned
 from mediad.journal import HistoryRow, Listed, Mark, Standing
 from mediad.model import Asset, Site
+from mediad.policy.dates import confidence_of
 from mediad.service.answers import (
     AssetDoc,
     CopyDoc,
@@ -49,6 +50,7 @@ def asset_doc(
         "source": asset.source,
         "seen_at": iso(asset.seen_at),
         "captured_at": captured_doc(asset.captured),
+        "confidence": confidence_of(asset),
         "state": listed.condition.value,
         "duplicate_of": asset.keeper,
         "absorbed_by": listed.absorbed_by,

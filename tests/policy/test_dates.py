@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediad.model import (
+    Asset,
+    AssetId,
     Captured,
     Claim,
     CloudRef,
     Inspection,
+    Kind,
     Media,
     Original,
     OriginalId,
@@ -26,6 +29,7 @@ from mediad.policy.dates import (
     believe,
     cloud_claim,
     confidence,
+    confidence_of,
     offset,
     read,
     resolve,
@@ -333,3 +337,29 @@ def test_confidence_tells_a_wall_clock_with_zone_from_a_guess() -> None:
         "likely",
         "guess",
     ]
+
+
+def test_a_zone_that_had_to_be_assumed_makes_a_date_likely_and_no_more() -> None:
+    film = Claim("quicktime:CreateDate", "2024-06-30 22:30:00", is_utc=True)
+    cases: list[tuple[list[Claim], str, str]] = [
+        ([film], "a.mov", "likely"),
+        ([film, Claim(PLACE, "+35.6894+139.6917/")], "a.mov", "likely"),
+        ([film], "VID_20240630_152955.mp4", "sure"),
+        ([Claim("quicktime:CreationDate", "2024-07-01 07:30:00+0900"), film], "a.mov", "sure"),
+        ([], "a.mov", "guess"),
+    ]
+    for claims, name, level in cases:
+        found, note = believe(claims, now=NOW, name=name, home=BERLIN)
+        seen = Inspection(Media.MOV, captured=found, date_note=note)
+        whole = Asset(
+            AssetId(1),
+            name,
+            Kind.VIDEO,
+            "folder",
+            1,
+            (replace(original(name), inspection=seen),),
+            captured=found,
+        )
+        assert confidence_of(whole) == level, claims
+        if found:
+            assert confidence_of(replace(whole, captured=replace(found, source="person"))) == "sure"

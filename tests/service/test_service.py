@@ -46,9 +46,10 @@ async def test_an_asset_has_the_promised_shape(tmp_path: Path) -> None:
         await world.bring("held.jpg")
         doc = await world.service.asset(AssetId(1))
     assert set(doc) >= {
-        "id", "name", "kind", "source", "captured_at", "state", "files", "copies", "position", "steps", "history",
+        "id", "name", "kind", "source", "captured_at", "confidence", "state", "files", "copies", "position", "steps",
+        "history",
     }  # fmt: skip
-    assert doc["state"] == "held"
+    assert (doc["state"], doc["confidence"]) == ("held", "guess")
     assert doc["position"]["archive"] == "due"
     [file] = doc["files"]
     assert set(file) == {"role", "name", "size", "blake3", "mtime_ns", "path"}
