@@ -23,7 +23,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 import anyio
 from anyio import CapacityLimiter, to_thread
 
-from mediad.adapters import video_hardware
+from mediad.adapters import video_hardware, video_score
 from mediad.adapters.confined import is_shut
 from mediad.config import Settings
 
@@ -77,6 +77,7 @@ async def check_host(
         partial(_confinement, confined),
         partial(_decoders, settings),
         partial(_video_chip, settings),
+        partial(_video_metric, settings),
         partial(_limits, inotify),
         partial(_socket, settings.socket_path),
         partial(_linked, answering),
@@ -175,6 +176,22 @@ def _video_chip(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "host.video_hardware", "warning", f"videos are coded in software: {what}",
             'give the service its device (groups video and render), or set compress.video.hardware = "off"',
+        )  # fmt: skip
+
+
+def _video_metric(settings: Settings) -> Iterator[Finding]:
+    """Nothing when no film has a target."""
+    video = settings.compress.video
+    targets = (video.light_target, video.medium_target, video.heavy_target)
+    if not settings.compress.enabled or not any(targets):
+        return
+    if video_score.has(video.target_metric):
+        yield Finding("host.video_metric", "ok", f"ffmpeg can tell {video.target_metric}")
+    else:
+        yield Finding(
+            "host.video_metric", "warning", f"this ffmpeg cannot tell {video.target_metric}: videos are coded with "
+            "the rate factor of their tier, and no target is sought",
+            "install an ffmpeg that lists it among its filters, or set the targets of compress.video to 0",
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 from mediad.adapters import host
 from mediad.adapters.host import Finding, check_host, make_hand_over_folders
 from mediad.config import Settings
+from tests.adapters.poisoned import poisoned
 
 
 def about(found: list[Finding], code: str) -> list[Finding]:
@@ -53,6 +54,21 @@ async def test_a_chip_that_is_asked_for_and_missing_is_a_warning_with_the_reason
     assert [finding.level for finding in found] == ["warning"]
     assert "no av1_v4l2m2m" in found[0].message
     assert about(await check_host(Settings(root=tmp_path)), "host.video_hardware") == []
+
+
+@pytest.mark.parametrize(("has", "level"), [("libvmaf", "ok"), ("other", "warning")])
+async def test_a_target_for_films_that_ffmpeg_cannot_measure_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: str, level: str
+) -> None:
+    poisoned(
+        tmp_path / "bin",
+        monkeypatch,
+        f"if argv[-1] == '-filters': print(' .. {has} VV->V x'); sys.exit(0)",
+    )
+    wanted = {"root": tmp_path, "compress": {"video": {"heavy_target": 93}}}
+    [found] = about(await check_host(Settings.model_validate(wanted)), "host.video_metric")
+    assert found.level == level
+    assert about(await check_host(Settings(root=tmp_path)), "host.video_metric") == []
 
 
 async def test_few_watches_are_a_warning_with_the_cure(tmp_path: Path) -> None:
