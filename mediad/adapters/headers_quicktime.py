@@ -35,6 +35,11 @@ _1904 = datetime(1904, 1, 1, tzinfo=UTC)
 _LOCAL_CLOCKS = frozenset(
     {b"CAEP", b"niko", b"pana", b"caqv"}
 )  # cameras that write local time as if it were UTC
+_LOCAL_MAKERS = (
+    b"GoPro AVC",
+    b"GoPro H.265",
+    b"GoPro MET",
+)  # likewise, told by the names of tracks
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
 _KNOWN = frozenset(
     b"ftyp moov mdat meta free skip wide uuid moof mfra sidx styp pnot udta mpvd sefd PICT prft emsg".split()
@@ -99,6 +104,7 @@ def read_index(source: Source, movie: Box, form: Header, *, is_utc: bool) -> Non
     if movie.end - movie.start > MAX_READ:
         raise NotUnderstood("an index of more than 32 MiB")
     view = source[movie.start : movie.end]
+    is_utc = is_utc and not any(name in view for name in _LOCAL_MAKERS)
     reach = 0
     for box in boxes(view, movie.body - movie.start, len(view)):
         try:

@@ -96,6 +96,17 @@ def test_the_place_that_a_phone_writes_is_a_witness(tmp_path: Path) -> None:
     assert told == {"place:coordinates": "+35.6894+139.6917/"}
 
 
+@pytest.mark.parametrize(("maker", "is_utc"), [(b"GoPro MET  ", False), (b"VideoHandler", True)])
+def test_a_clock_that_runs_by_local_time_is_taken_for_one(
+    tmp_path: Path, maker: bytes, *, is_utc: bool
+) -> None:
+    track = forge.box(b"trak", forge.box(b"mdia", forge.full(b"hdlr", bytes(20), maker)))
+    index = forge.box(b"moov", forge.mvhd(created=3_800_000_000), track)
+    film = forge.box(b"ftyp", b"mp41", bytes(4)) + index + forge.box(b"mdat", bytes(50))
+    [claim] = read(tmp_path, film).claims
+    assert (claim.tag, claim.is_utc) == ("quicktime:CreateDate", is_utc)
+
+
 def item(kind: bytes, text: bytes) -> bytes:
     return forge.box(kind, forge.box(b"data", struct.pack(">II", 1, 0), text))
 
