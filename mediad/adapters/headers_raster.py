@@ -49,8 +49,17 @@ def _png_chunk(source: Source, kind: bytes, start: int, length: int, form: Heade
     elif block.startswith(b"XML:com.adobe.xmp\0"):
         read_xmp(block, form)
     elif block.startswith(b"Creation Time\0"):
-        text = block[14:78].decode("latin-1").replace("T", " ", 1)
-        form.claims.append(Claim("png:CreationTime", text))
+        form.claims.append(Claim("png:CreationTime", _posted(block[14:78].decode("latin-1"))))
+
+
+def _posted(text: str) -> str:
+    """As the PNG book has it (the way of e-mail), or as most write it."""
+    said = text.strip("\0 ").partition(", ")[2] or text.strip("\0 ")
+    try:
+        moment = datetime.strptime(said.replace("GMT", "+0000"), "%d %b %Y %H:%M:%S %z")
+    except ValueError:
+        return text.replace("T", " ", 1)
+    return moment.isoformat(" ")
 
 
 def read_gif(source: Source, form: Header) -> None:

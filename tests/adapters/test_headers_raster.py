@@ -9,6 +9,20 @@ from tests.adapters import forge
 from tests.adapters.reading import dates, read
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (b"Tue, 04 Jul 2023 23:30:10 +0200", "2023-07-04 23:30:10+02:00"),
+        (b"4 Jul 2023 23:30:10 GMT", "2023-07-04 23:30:10+00:00"),
+        (b"2023:07:04 23:30:10", "2023:07:04 23:30:10"),
+        (b"yesterday, at noon", "yesterday, at noon"),
+    ],
+)
+def test_a_png_may_be_dated_like_a_letter(tmp_path: Path, said: bytes, meant: str) -> None:
+    form = read(tmp_path, forge.png(forge.chunk(b"tEXt", b"Creation Time\0" + said)))
+    assert dates(form) == {"png:CreationTime": meant}
+
+
 def test_a_png_tells_its_size_and_dates(tmp_path: Path) -> None:
     more = (
         forge.chunk(b"eXIf", forge.shot()),
