@@ -4,15 +4,20 @@ How the tiles of a HEIC are read and coded by ffmpeg, strictly: libheif shows a 
 A stream here is HEVC with every tile a picture that stands alone.
 """
 
+import errno
 import json
-from collections.abc import Mapping
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from mediad.adapters.bmff import NotUnderstood
+from mediad.adapters.errnos import faults_of
 from mediad.adapters.video_probe import run
-from mediad.adapters.workers import Limits
+from mediad.adapters.workers import Finished, Limits
 from mediad.errors import Refused
+from mediad.model import Site
 
 _COMMAND: Final = (
     "ffmpeg", "-hide_banner", "-y", "-v", "error", "-nostdin", "-xerror", "-err_detect", "explode",
@@ -29,6 +34,28 @@ COLOURS: Final[Mapping[str, str]] = {
     "color_space": "colormatrix",
 }
 UNNAMED: Final = frozenset({None, "unknown", "reserved"})
+_ROOM: Final = 1 << 20  # bytes; a disk with less is full
+
+
+def ran(argv: Sequence[str], limits: Limits, folder: Path) -> Finished:
+    """A program that works in `folder`. Raises what befell it that neither it nor the file is to blame for."""
+    ended = run(argv, limits, folder)
+    if ended.returncode or ended.stderr.strip():
+        check_room(folder, ended.stderr)
+        if ended.returncode == -signal.SIGXCPU:
+            raise Refused(
+                "decoding or coding it took too long; it stays as it is", code="compress.timeout"
+            )
+    return ended
+
+
+def check_room(folder: Path, words: str = "") -> None:
+    """NeedsOperator on a full disk. `words` of a program do not always tell: they too found no room."""
+    with faults_of(Site.SPOOL):
+        if "No space left" in words:
+            raise OSError(errno.ENOSPC, "")
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_ROOM))
 
 
 def coding(crf: int, colours: Mapping[str, str]) -> list[str]:
@@ -77,7 +104,7 @@ def is_full(colours: Mapping[str, str]) -> bool:
 def said(tiles: Path, limits: Limits) -> dict[str, str]:
     """What coded tiles say of their pixels and colours, in ffprobe's words."""
     asked = ",".join(("width", "height", "pix_fmt", "color_range", *COLOURS))
-    ended = run(
+    ended = ran(
         ["ffprobe", "-v", "error", "-protocol_whitelist", "file", "-f", "hevc",
          "-show_entries", f"stream={asked}", "-of", "json", str(tiles)],
         limits, tiles.parent,
@@ -88,12 +115,13 @@ def said(tiles: Path, limits: Limits) -> dict[str, str]:
         stream = json.loads(ended.stdout)["streams"][0]
         return {str(k): str(v) for k, v in stream.items()}
     except (ValueError, LookupError, AttributeError) as why:
+        check_room(tiles.parent)  # ffprobe does not mind that nobody hears it
         raise NotUnderstood(f"its tiles cannot be read: {why}") from None
 
 
 def is_sound(tiles: Path, count: int, limits: Limits) -> bool:
     """So many tiles, each decoded to its end without a word from the decoder."""
-    ended = run([*STRICT, str(tiles), *_EACH, "-f", "framecrc", "-"], limits, tiles.parent)
+    ended = ran([*STRICT, str(tiles), *_EACH, "-f", "framecrc", "-"], limits, tiles.parent)
     frames = [line for line in ended.stdout.splitlines() if not line.startswith(b"#")]
     return ended.returncode == 0 and not ended.stderr.strip() and len(frames) == count
 

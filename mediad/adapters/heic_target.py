@@ -8,15 +8,16 @@ tiles are not.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from PIL import Image
 
-from mediad.adapters.heic_coder import STRICT, coding, damaged, decoding, is_full, raw
+from mediad.adapters.heic_coder import STRICT, coding, damaged, decoding, is_full, last, ran, raw
 from mediad.adapters.photo_target import Aim, Aimed, Box, Cell, Search, cells, chosen
-from mediad.adapters.video_probe import run
 from mediad.adapters.workers import Limits
+from mediad.errors import Refused
 
 _FINEST: Final = 14  # of the rate factors that are searched
 _COARSEST: Final = 28
@@ -25,27 +26,56 @@ _SCALE: Final = [(n - 16) * 255 / 219 for n in range(256)]
 _COLOUR_SCALE: Final = [(n - 128) * 255 / 224 + 128 for n in range(256)]
 
 
+class Unusable(Exception):
+    """Tiles, as ffmpeg says."""
+
+
 class Tiles:
-    """Coded tiles of one picture, decoded to a file of their pixels beside them."""
+    """Coded tiles of one picture, decoded."""
 
     def __init__(
         self, stream: Path, count: int, colours: Mapping[str, str], limits: Limits
     ) -> None:
-        """`colours` as heic_coder.said has them. Raises Refused when not all of the tiles can be decoded."""
+        """
+        `colours` as heic_coder.said has them. Raises Unusable when not all of the tiles can be decoded.
+
+        Their pixels lie beside `stream`, in a file without a name: it takes no more room than it is of use.
+        """
         self.colours = colours
         self._count = count
         self._limits = limits
         self._size = int(colours["width"]), int(colours["height"])
-        self._pixels = stream.with_suffix(".decoded")
         self._each = self._size[0] * self._size[1] * 3 // 2
-        room = replace(limits, file_bytes=count * self._each)
-        done = run([*STRICT, str(stream), *decoding(), str(self._pixels)], room, stream.parent)
-        if done.returncode or self._pixels.stat().st_size != room.file_bytes:
-            raise damaged(done.stderr.strip())
+        whole = replace(limits, file_bytes=count * self._each)
+        pixels = stream.with_suffix(".decoded")
+        pixels.touch()
+        done = ran([*STRICT, str(stream), *decoding(), str(pixels)], whole, stream.parent)
+        words = done.stderr.strip()
+        if done.returncode or words or pixels.stat().st_size != whole.file_bytes:
+            raise Unusable(words)
+        with pixels.open("rb") as file:
+            self._pixels = mmap(file.fileno(), 0, access=ACCESS_READ)
+        pixels.unlink()
+
+    @classmethod
+    def of_source(
+        cls, stream: Path, count: int, colours: Mapping[str, str], limits: Limits
+    ) -> "Tiles":
+        """Raises Refused where the constructor raises Unusable."""
+        try:
+            return cls(stream, count, colours, limits)
+        except Unusable as why:
+            raise damaged(str(why)) from None
 
     def coded_again(self, stream: Path) -> "Tiles":
-        """The same tiles as they are in another stream."""
-        return Tiles(stream, self._count, self.colours, self._limits)
+        """The same tiles as a coder made them. Raises Refused when they are not as many, as large and as sound."""
+        try:
+            return Tiles(stream, self._count, self.colours, self._limits)
+        except Unusable as why:
+            raise Refused(
+                f"not all of its tiles came out of the coder ({last(str(why))}); the photo stays as it is",
+                code="compress.unreadable",
+            ) from None
 
     def measured(self) -> list[Cell]:
         """Where these tiles are measured; nowhere when they are too small."""
@@ -62,9 +92,8 @@ class Tiles:
         return [part.picture(full=is_full(self.colours)) for part in self.parts(where)]
 
     def _tile(self, number: int) -> "_Planes":
-        with self._pixels.open("rb") as file:
-            file.seek(number * self._each)
-            return _Planes.of(file.read(self._each), self._size)
+        start = number * self._each
+        return _Planes.of(self._pixels[start : start + self._each], self._size)
 
 
 class _Planes(NamedTuple):
@@ -125,14 +154,14 @@ class Fit:
         coded = code(crf)
         best: tuple[int, Path] | None = None
         tried = set[int]()
-        while self._where and crf not in tried:
+        while self._where:
             tried.add(crf)
             above = self._score(coded) - self._aim.target
             if above >= 0:
                 best = crf, coded.rename(coded.with_name("enough.hevc"))
-            further = crf + int(above // _POINTS)
-            coarser_than = best[0] if best else _FINEST - 1
-            if self._search.is_late or not coarser_than < further <= _COARSEST:
+            further = min(max(crf + int(above // _POINTS), _FINEST), _COARSEST)
+            is_known = further in tried or (best is not None and further <= best[0])
+            if is_known or self._search.is_late:
                 break
             crf, coded = further, code(further)
         self.figures["coded_whole"] = max(1, len(tried))
@@ -149,7 +178,7 @@ class Fit:
         coded = cache(lambda crf: self._coded(pixels, size, crf))
         try:
             found, figures = self._search.run(lambda n, crf: coded(crf)[n], _FINEST, _COARSEST)
-        except _NotCoded:  # for whatever reason: it is told when the whole is coded
+        except Unusable:  # for whatever reason: it is told when the whole is coded
             found, figures = None, {"search": "a part could not be coded"}
         self.figures.update(figures)
         return usual if found is None else found
@@ -161,8 +190,8 @@ class Fit:
         colours = self._tiles.colours
         made = pixels.with_name("parts.hevc")
         command = [*raw(size, colours), str(pixels), *coding(crf, colours), str(made)]
-        if run(command, self._limits, self._folder).returncode:
-            raise _NotCoded
+        if ran(command, self._limits, self._folder).returncode:
+            raise Unusable
         shape = {**colours, "width": str(size[0]), "height": str(size[1])}
         again = Tiles(made, len(self._where), shape, self._limits)
         return again.pictures([Cell(0, n, (0, 0, *size)) for n in range(len(self._where))])
@@ -172,7 +201,3 @@ def aimed(old: Tiles, new: Tiles, aim: Aim) -> Aimed:
     """What a rendition with the tiles `new` has to reach."""
     where = old.measured()
     return Aimed(aim.target, list(zip(old.pictures(where), new.pictures(where), strict=True)))
-
-
-class _NotCoded(Exception):
-    """A part, by the coder."""

@@ -4,7 +4,6 @@ Renditions of HEICs: the tiles of the primary picture through ffmpeg's libx265, 
 Runs in a photo worker only. ffmpeg decodes the tiles strictly: libheif shows a cut or rotten file without a word.
 """
 
-import errno
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +15,6 @@ from blake3 import blake3
 from PIL import Image
 
 from mediad.adapters.bmff import NotUnderstood
-from mediad.adapters.errnos import translate
 from mediad.adapters.heic_coder import (
     COLOURS,
     STRICT,
@@ -27,6 +25,7 @@ from mediad.adapters.heic_coder import (
     is_full,
     is_sound,
     last,
+    ran,
     said,
 )
 from mediad.adapters.heic_graft import coded_tiles, graft, kept
@@ -34,10 +33,8 @@ from mediad.adapters.heic_still import parse
 from mediad.adapters.heic_target import Fit, Tiles, aimed
 from mediad.adapters.photo_gates import DECODER_FAULTS, Failed, compared
 from mediad.adapters.photo_target import Aim, Aimed
-from mediad.adapters.video_probe import run
 from mediad.adapters.workers import Finished, Limits
 from mediad.errors import NeedsOperator, Refused
-from mediad.model import Site
 
 pillow_heif.register_heif_opener()
 pillow_heif.options.DECODE_THREADS = 1
@@ -61,7 +58,8 @@ def render(
         code = partial(_coded, stream, len(still.tiles), colours, smaller)
         figures: Mapping[str, object] = {}
         if aim:
-            fit = Fit(Tiles(stream, len(still.tiles), colours, limits), aim, stream.parent, limits)
+            tiles = Tiles.of_source(stream, len(still.tiles), colours, limits)
+            fit = Fit(tiles, aim, stream.parent, limits)
             crf, coded = fit.searched(code, crf)
             figures = fit.figures
         else:
@@ -81,7 +79,7 @@ def render(
 def _coded(stream: Path, count: int, colours: Mapping[str, str], limits: Limits, crf: int) -> Path:
     """All `count` tiles of a stream, as another stream beside it."""
     coded = stream.with_name("coded.hevc")
-    ended = run([*STRICT, str(stream), *coding(crf, colours), str(coded)], limits, stream.parent)
+    ended = ran([*STRICT, str(stream), *coding(crf, colours), str(coded)], limits, stream.parent)
     _check_coded(ended, coded, stream, count, limits)
     return coded
 
@@ -109,7 +107,7 @@ def judge(
         _check_colours(colours, said(after, limits))
         wanted = None
         if aim:
-            decoded = Tiles(before, len(old.tiles), colours, limits)
+            decoded = Tiles.of_source(before, len(old.tiles), colours, limits)
             wanted = aimed(decoded, decoded.coded_again(after), aim)
         figures = _compared(source, candidate, crf, wanted)
     except NotUnderstood as why:
@@ -154,12 +152,10 @@ def _meant(seen: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _check_coded(ended: Finished, coded: Path, tiles: Path, count: int, limits: Limits) -> None:
-    """Which of the three was it, if it did not go well: the machine, the coder, or the source?"""
+    """Which of the two was it, if it did not go well: the coder, or the source?"""
     words = ended.stderr.strip()
     if ended.returncode == 0 and not words and coded.exists():
         return
-    if "No space left" in words:
-        raise translate(OSError(errno.ENOSPC, ""), Site.SPOOL, "")
     if "Unknown encoder" in words:
         raise NeedsOperator(
             "ffmpeg has no encoder libx265; HEICs wait",
@@ -170,8 +166,6 @@ def _check_coded(ended: Finished, coded: Path, tiles: Path, count: int, limits: 
         raise Refused(
             "the rendition would be no smaller; it stays as it is", code="compress.larger"
         )
-    if ended.returncode == -signal.SIGXCPU:
-        raise Refused("coding it took too long; it stays as it is", code="compress.timeout")
     if ended.returncode < 0:
         raise Refused(
             f"the encoder crashed (signal {-ended.returncode}) on this file; it stays as it is",

@@ -148,7 +148,7 @@ async def test_nothing_of_a_poisoned_jpeg_coder_is_accepted(
     program, code = JPEG_POISONS[poison]
     poisoned_jpegli(tmp_path / "site", monkeypatch, program)
     if poison == "hangs":
-        monkeypatch.setattr(encoders, "photo_limits", lambda _size: PATIENCE)
+        monkeypatch.setattr(encoders, "photo_limits", lambda *_: PATIENCE)
     judged = await answer(encoder, JPEG, tmp_path, stills.usual())
     assert judged.failed == code, judged.why
     if not code:
@@ -210,6 +210,6 @@ async def test_nothing_of_a_poisoned_heic_coder_is_accepted(
     program, codes = HEIC_POISONS[poison]
     poisoned(tmp_path / "bin", monkeypatch, program)
     if poison == "hangs":
-        monkeypatch.setattr(encoders, "photo_limits", lambda _size: PATIENCE)
+        monkeypatch.setattr(encoders, "photo_limits", lambda *_: PATIENCE)
     judged = await answer(encoder, HEIC, tmp_path, stills.heic(320, 240))
     assert judged.failed in codes, judged.why

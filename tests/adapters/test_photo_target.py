@@ -14,7 +14,7 @@ from mediad.errors import Refused
 from tests.adapters import stills
 
 QUALITY = 75
-WIDE = (1200, 800)
+WIDE = (800, 400)
 
 
 @pytest.fixture
