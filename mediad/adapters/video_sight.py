@@ -24,8 +24,9 @@ _PLACES = (1 / 6, 1 / 2, 5 / 6)  # of a film, where whole frames are looked at
 _MOST_A_PLACE = 8
 _WHOLE_BYTES = 96 << 20  # of all whole frames of one film
 _SAME_DB = 99.0
-# Frames that change their size on the way would be scaled back to that of the first, unseen.
-_OUTPUT = ("-map", "0:v:0", "-noautoscale")
+# Or frames that change their size on the way would be scaled back to that of the first, unseen, and raw frames would be
+# "coded" by threads that do nothing but take memory.
+_OUTPUT = ("-noautoscale", "-threads", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Window(NamedTuple):
 def looking(seen: Probe, folder: Path) -> list[str]:
     """The outputs of an ffmpeg command that make a Sight of its only input; `sight_in` reads them."""
     small = f"select='not(mod(n,{_every(seen)}))',scale={_SIDE}:{_SIDE}:flags=area,format=gray"
+    output = ("-map", "0:v:0", *_OUTPUT, *untimed())
     outputs = (
         ("crop=iw:2", "framecrc", "rows"),  # parts, because whole frames take long to add up
         ("crop=2:ih", "framecrc", "columns"),
@@ -57,7 +59,7 @@ def looking(seen: Probe, folder: Path) -> list[str]:
     return [
         word
         for filtering, kind, name in outputs
-        for word in (*_OUTPUT, *untimed(), "-vf", filtering, "-f", kind, str(folder / name))
+        for word in (*output, "-vf", filtering, "-f", kind, str(folder / name))
     ]
 
 
@@ -89,7 +91,7 @@ def decoded(
         command = [*FFMPEG, *_of(path, threads()), *looking(seen, folder)]
         if whole:
             chosen = "+".join(f"between(n,{w.first},{w.first + w.frames - 1})" for w in windows)
-            command += [*_OUTPUT, *untimed(), "-vf", f"select='{chosen}'"]
+            command += ["-map", "0:v:0", *_OUTPUT, *untimed(), "-vf", f"select='{chosen}'"]
             command += ["-f", "rawvideo", str(whole)]
         done = run(command, _room(limits), folder)
         return None if done.returncode else sight_in(folder, done.stderr)
@@ -106,8 +108,8 @@ def whole_frames(path: Path, seen: Probe, windows: Sequence[Window], limits: Lim
             start = window.tick * 1_000_000 // seen.timescale
             command += _of(path, 1, "-seek_timestamp", "1", "-ss", f"{start}us", "-copyts")
         for number, (window, part) in enumerate(zip(windows, parts, strict=True)):
-            command += ["-map", f"{number}:v:0", *untimed(), "-frames:v", str(window.frames)]
-            command += ["-f", "rawvideo", str(part)]
+            command += ["-map", f"{number}:v:0", *_OUTPUT, *untimed()]
+            command += ["-frames:v", str(window.frames), "-f", "rawvideo", str(part)]
         run(command, _room(limits), folder)
         return b"".join(part.read_bytes() for part in parts if part.exists())
 

@@ -16,7 +16,7 @@ from mediad.adapters.workers import Finished, Limits
 from mediad.errors import NeedsOperator, Refused, Retryable
 from mediad.model import Media
 from mediad.ports import Recipe
-from tests.adapters.films import film, grown
+from tests.adapters.films import ffmpeg, film, grown
 from tests.adapters.poisoned import poisoned
 
 RECIPE = Recipe("video-x265-crf28/1", Media.MOV, crf=20, encoder="libx265/ultrafast")
@@ -255,3 +255,14 @@ def test_dolby_vision_goes_only_when_asked_and_what_is_below_stays(tmp_path: Pat
     alone = with_dolby(source, tmp_path / "alone.mov", 0)  # nothing to see without it
     with pytest.raises(Refused):
         render_video(alone, tmp_path / "none.mov", asked, LIMITS)
+
+
+@pytest.mark.crash
+def test_a_film_in_4k_fits_into_the_memory_it_is_given(tmp_path: Path) -> None:
+    """Forty frames: x265 and its lookahead hold as many as they ever do."""
+    source, target = tmp_path / "large.mp4", tmp_path / "new.mp4"
+    picture = "testsrc2=size=3840x2160:rate=16:duration=2.5,noise=alls=6:allf=t"
+    ffmpeg("-f", "lavfi", "-i", picture, "-c:v", "libx264", "-preset", "ultrafast", source)
+    usual = replace(MP4, crf=28, encoder="libx265")
+    making = render_video(source, target, usual, LIMITS)
+    assert judge_video(source, target, usual, LIMITS, making).failed == ""
