@@ -196,7 +196,7 @@ def _windows(coded: bytes) -> list[Box]:
     """Where a picture is measured: in the same places whenever that is asked."""
     with Image.open(io.BytesIO(coded), formats=["JPEG"]) as image:
         size = image.size
-        image.draft("L", (size[0] // 2, size[1] // 2))
+        image.draft("L", (max(1, size[0] // 2), max(1, size[1] // 2)))
         return [cell.box for cell in chosen(cells(size, image.convert("L")))]
 
 
@@ -204,7 +204,9 @@ def _searched(
     coded: bytes, decoded: Decoded, how: tuple[int, str], quality: int, aim: Aim
 ) -> tuple[int, Mapping[str, object]]:
     """The quality to code with, and figures of the search. `how`: the subsampling and the encoder."""
-    boxes = _windows(coded)
+    with _damage():
+        # Decoders differ by more than a step of quality: the same one shows the source and what was made of it.
+        boxes, whole = _windows(coded), _picture(coded)
     if not boxes:
         return quality, {"search": "it is too small to be measured"}
     parts = [decoded.picture.crop(box) for box in boxes]
@@ -213,8 +215,6 @@ def _searched(
         alone = Decoded(parts[part], parts[part].tobytes())
         return _picture(_coded(alone, how[0], _FINEST - below, how[1]).data)
 
-    # Decoders differ by more than a step of quality: the same one shows the source and what was made of it.
-    whole = _picture(coded)
     search = Search([whole.crop(box) for box in boxes], aim)
     below, figures = search.run(made, 0, _FINEST - _COARSEST)
     return quality if below is None else _FINEST - below, figures

@@ -95,6 +95,23 @@ def test_a_photo_too_small_to_be_measured_has_the_quality_of_its_tier(
     assert "ssim" in photo_jpeg.judge(source, target, QUALITY, seen, aim)
 
 
+@pytest.mark.parametrize("size", [(1, 900), (900, 1)])
+def test_a_photo_may_be_one_pixel_wide(tmp_path: Path, target: Path, size: tuple[int, int]) -> None:
+    source = tmp_path / "thin.jpg"
+    source.write_bytes(stills.jpeg(stills.picture(*size)))
+    found, seen = photo_jpeg.render(source, target, 40, "auto", Aim(70, 600))
+    assert found["search"] == "it is too small to be measured"
+    assert "ssim" in photo_jpeg.judge(source, target, 40, seen, Aim(70, 600))
+
+
+def test_what_only_one_decoder_can_read_is_damaged(tmp_path: Path, target: Path) -> None:
+    source = tmp_path / "odd.jpg"
+    source.write_bytes(stills.dressed(stills.jpeg(), stills.segment(0xE0, b"JFIF\0")))
+    with pytest.raises(Refused) as no:
+        photo_jpeg.render(source, target, QUALITY, "jpegli", Aim(70, 600))
+    assert no.value.code == "compress.source_damaged"
+
+
 def test_a_gray_photo_has_a_target_too(tmp_path: Path, target: Path) -> None:
     source = tmp_path / "gray.jpg"
     source.write_bytes(stills.jpeg(stills.picture(*WIDE).convert("L")))
