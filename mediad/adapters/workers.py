@@ -57,6 +57,7 @@ _KEEPS_MEMORY: Final = {
 }
 KILLED: Final = "compress.killed"
 _LAST_BREATH_S: Final = 1.0
+_TICK_S: Final = 0.1  # no clock of the kernel's is coarser
 RSS_BYTES: Final = 400 << 20  # a worker that keeps more than this between jobs is replaced
 _RAM_BYTES: Final = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 # Of addresses, for one picture: the largest that is taken needs about 7 GiB.
@@ -79,7 +80,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A program that ended by itself. A negative `returncode` is the signal that ended it."""
+    """A program that ended by itself. A negative `returncode` is the signal that ended it: SIGXCPU, its CPU time."""
 
     returncode: int
     stdout: bytes
@@ -158,7 +159,7 @@ def run_limited(argv: Sequence[str], *, limits: Limits, cwd: Path) -> Finished:
         # Files, not pipes: its own file limit bounds a flood of warnings; nothing can dead-lock.
         program = children.start(command, cwd, out, err)
         try:
-            code = _ended(program, limits.wall_s)
+            code = _ended(program, limits)
         except subprocess.TimeoutExpired:
             raise Refused(
                 f"{Path(argv[0]).name} was stopped after {limits.wall_s:g} s;"
@@ -172,8 +173,9 @@ def run_limited(argv: Sequence[str], *, limits: Limits, cwd: Path) -> Finished:
         return Finished(code, _tail(out, _STDOUT_BYTES), said)
 
 
-def _ended(program: _Program, seconds: float) -> int:
+def _ended(program: _Program, limits: Limits) -> int:
     """Its return code, the moment it ends. Raises subprocess.TimeoutExpired."""
+    seconds, spent = limits.wall_s, 0.0
     with suppress(OSError):  # a kernel before 5.3 cannot wake us; then `wait` looks every 50 ms
         handle = os.pidfd_open(program.pid)
         try:
@@ -183,7 +185,17 @@ def _ended(program: _Program, seconds: float) -> int:
         finally:
             os.close(handle)
         seconds = 0
-    return program.wait(timeout=seconds)
+        spent = _cpu_s(program.pid)
+    code = program.wait(timeout=seconds)
+    # ffmpeg ends as if nothing was when it is told that its time is up, so it is killed (prlimit sets both limits).
+    is_used_up = code == -signal.SIGKILL and spent > limits.cpu_s - _TICK_S
+    return -signal.SIGXCPU if is_used_up else code
+
+
+def _cpu_s(pid: int) -> float:
+    """What a program, which may have ended but was not waited for yet, has spent."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _limited(argv: Sequence[str], limits: Limits) -> list[str]:
@@ -320,6 +332,11 @@ class _Worker:
             await self.process.wait()
         if self.process.returncode == -signal.SIGKILL:
             return killed("a worker")
+        if self.process.returncode == -signal.SIGXCPU:
+            return Refused(
+                "a worker spent all of its time on this file; it stays as it is",
+                code="compress.timeout",
+            )
         return Refused(
             "a worker crashed over this file; it stays as it is", code="compress.crashed"
         )

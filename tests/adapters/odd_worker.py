@@ -20,6 +20,8 @@ def answer_to(do: str) -> dict[str, Any]:
             os.kill(os.getpid(), signal.SIGSEGV)
         case "be killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "use it all up":  # as the kernel tells it, once the limit is reached
+            os.kill(os.getpid(), signal.SIGXCPU)
         case "hang":
             time.sleep(600)
         case "babble":

@@ -152,7 +152,7 @@ def test_the_worst_part_counts() -> None:
 def test_real_photos_look_in_the_whole_as_they_did_in_their_parts(
     shared_media: Path, target: Path
 ) -> None:
-    source = shared_media / "jpeg_iphone" / "Apple iPhone 6 plus.jpg"
+    source = shared_media / "jpeg_modes" / "xmp_test.jpg"
     aim = Aim(78, 600)
     found, seen = photo_jpeg.render(source, target, QUALITY, "auto", aim)
     judged = photo_jpeg.judge(source, target, QUALITY, seen, aim)

@@ -3,6 +3,7 @@
 import errno
 import os
 import select
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -61,7 +62,12 @@ def test_files_have_an_end(tmp_path: Path) -> None:
 
 def test_cpu_time_has_an_end(tmp_path: Path) -> None:
     ended = python("while True: pass", tmp_path, Limits(memory_bytes=1 << 30, cpu_s=1))
-    assert ended.returncode < 0
+    assert ended.returncode == -signal.SIGXCPU
+
+
+def test_what_the_system_kills_had_time_left(tmp_path: Path) -> None:
+    ended = python("import os; os.kill(os.getpid(), 9)", tmp_path)
+    assert ended.returncode == -signal.SIGKILL
 
 
 def test_a_crash_is_told_and_leaves_no_core(tmp_path: Path) -> None:
@@ -177,6 +183,13 @@ async def test_what_the_system_killed_says_nothing_about_its_file(crew: Workers)
     with pytest.raises(Retryable) as later:
         await crew.ask({"do": "be killed"}, SMALL)
     assert later.value.code == "compress.killed"
+    assert await pid_of(crew)
+
+
+async def test_a_worker_with_no_cpu_time_left_took_too_long(crew: Workers) -> None:
+    with pytest.raises(Refused) as no:
+        await crew.ask({"do": "use it all up"}, SMALL)
+    assert no.value.code == "compress.timeout"
     assert await pid_of(crew)
 
 
