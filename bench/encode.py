@@ -132,6 +132,10 @@ def mediad_run(files: list[Path], figure: float, settings: dict[str, str], _: in
         **settings,
     }
     took = timed(partial(sh, BIN / "mediad", "--root", root, "--once", **env))
+    made = {path.name: path.stat().st_size for path in (root / "library").rglob("*.*")}
+    kept = [file.name for file in files if made[file.name] >= file.stat().st_size]
+    if kept:  # refusing is quick
+        raise RuntimeError(f"not made smaller: {kept}")
     return figure / took
 
 
