@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mediad.adapters import photo_heic
-from mediad.adapters.heic_coder import colours_of
+from mediad.adapters.heic_coder import coding, colours_of, ran, raw
 from mediad.adapters.heic_graft import coded_tiles
 from mediad.adapters.heic_still import parse
 from mediad.adapters.heic_target import Fit, Tiles
@@ -196,3 +196,31 @@ def test_the_whole_is_coded_until_it_is_enough_or_cannot_be(
     assert asked[-1] == last
     assert len(set(asked)) == len(asked)
     assert fit.figures["coded_whole"] == len(asked)
+
+
+def test_what_was_enough_is_kept_when_a_coarser_one_is_not(stream: Path) -> None:
+    sound, poor = (coded_tiles(parse(stills.heic(256, 256, quality))) for quality in (98, 9))
+
+    def code(crf: int) -> Path:
+        coded = stream.with_name("coded.hevc")
+        coded.write_bytes(sound if crf < CRF else poor)
+        return coded
+
+    found, coded = Fit(tiles_of(stream), Aim(70, 600), stream.parent, LIMITS).searched(code, CRF)
+    assert found < CRF
+    assert coded.read_bytes() == sound
+
+
+@pytest.mark.parametrize(("spoken", "black"), [("tv", 16), ("pc", 0)])
+def test_black_is_black_in_each_range(stream: Path, spoken: str, black: int) -> None:
+    colours = {"pix_fmt": "yuv420p", "color_range": spoken}
+    pixels = stream.with_name("pixels")
+    pixels.write_bytes(bytes([black]) * 256**2 + bytes([128]) * (256**2 // 2))
+    ran(
+        [*raw((256, 256), colours), str(pixels), *coding(14, colours), str(stream)],
+        LIMITS,
+        stream.parent,
+    )
+    tiles = tiles_of(stream)
+    (found,) = tiles.pictures(tiles.measured())
+    assert colour_at(found, (100, 100)) == (0, 0, 0)

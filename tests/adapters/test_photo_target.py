@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mediad.adapters import photo_jpeg, photo_target
-from mediad.adapters.photo_gates import Failed
+from mediad.adapters.photo_gates import Failed, compared
 from mediad.adapters.photo_target import SLACK, Aim, Aimed, Cell, Search, cells, chosen
 from mediad.errors import Refused
 from tests.adapters import stills
@@ -147,6 +147,19 @@ def test_the_worst_part_counts() -> None:
     worse = Image.open(out)
     both = Aimed(0, [(part, part), (part, worse)])
     assert both.lowest() == Aimed(0, [(part, worse)]).lowest() < 90
+
+
+def test_a_quarter_of_a_point_is_let_go_and_no_more() -> None:
+    part = stills.picture(256, 256)
+    out = io.BytesIO()
+    part.save(out, "JPEG", quality=80)
+    coded = Image.open(out)
+    score = Aimed(0, [(part, coded)]).lowest()
+    found = compared(part, coded, QUALITY, aimed=Aimed(score + 0.24, [(part, coded)]))
+    assert found["ssimulacra2"] == round(score, 2)
+    with pytest.raises(Failed) as no:
+        compared(part, coded, QUALITY, aimed=Aimed(score + 0.26, [(part, coded)]))
+    assert no.value.code == "compress.score"
 
 
 def test_real_photos_look_in_the_whole_as_they_did_in_their_parts(
