@@ -23,6 +23,7 @@ SLACK: Final = (
 )
 SIDE: Final = 384  # of a part, in pixels; a multiple of what any coder takes together
 _STEP: Final = 16
+TIME_WAS_UP: Final = "time was up"  # as the figure "search"
 
 
 class Aim(NamedTuple):
@@ -101,7 +102,7 @@ class Search:
 
     def _figures(self, found: Found) -> Mapping[str, object]:
         figures: dict[str, object] = {
-            "search": "done" if found.is_done else "time was up",
+            "search": "done" if found.is_done else TIME_WAS_UP,
             "search_tries": len(self._tried),
         }
         if found.setting is not None:

@@ -155,7 +155,9 @@ def _judged(
     task: _Task, seen: Any = None, made: Mapping[str, object] | None = None
 ) -> Mapping[str, object]:
     from mediad.adapters.photo_gates import Failed  # noqa: PLC0415
+    from mediad.adapters.photo_target import TIME_WAS_UP  # noqa: PLC0415
 
+    made = made or {}
     try:
         if task.recipe["media"] == Media.HEIC:
             from mediad.adapters import photo_heic  # noqa: PLC0415
@@ -170,8 +172,10 @@ def _judged(
             quality = task.recipe["quality"]
             figures = photo_jpeg.judge(task.source, task.target, quality, seen, task.aim)
     except Failed as no:
-        return {"failed": no.code, "why": no.why, **_sizes(task.target)}
-    return {"figures": {**(made or {}), **figures}, **_sizes(task.target)}
+        is_late = no.code == "compress.score" and made.get("search") == TIME_WAS_UP
+        why = f"{no.why}; the time for the search was up" if is_late else no.why
+        return {"failed": no.code, "why": why, **_sizes(task.target)}
+    return {"figures": {**made, **figures}, **_sizes(task.target)}
 
 
 def _sizes(candidate: Path) -> Mapping[str, object]:

@@ -77,7 +77,7 @@ async def test_a_photo_is_rendered_placed_and_judged(bench: Bench) -> None:
 
 @pytest.mark.parametrize("media", [Media.JPEG, Media.HEIC])
 async def test_a_photo_with_a_target_reaches_it(bench: Bench, media: Media) -> None:
-    bench.write(stills.heic(640, 416, 98) if media is Media.HEIC else stills.usual())
+    bench.write(stills.heic(384, 256, 98) if media is Media.HEIC else stills.usual())
     usual = HEIC if media is Media.HEIC else JPEG
     recipe = replace(usual, target=70.0, metric="ssimulacra2", search_s=600)
     await bench.encoder.render(SOURCE, CANDIDATE, recipe)
@@ -94,6 +94,15 @@ async def test_a_photo_with_a_target_reaches_it(bench: Bench, media: Media) -> N
     assert at_once is not None
     assert at_once.figures is not None
     assert at_once.figures["search"] == "done"
+
+
+async def test_whose_search_had_no_time_is_told_so(bench: Bench) -> None:
+    recipe = replace(JPEG, quality=40, target=95.0, metric="ssimulacra2", search_s=0.0)
+    await bench.encoder.render(SOURCE, CANDIDATE, recipe)
+    judged = await bench.encoder.judge(SOURCE, CANDIDATE, recipe)
+    assert judged is not None
+    assert judged.failed == "compress.score"
+    assert judged.why.endswith("the time for the search was up")
 
 
 async def test_the_rendition_has_the_time_of_its_source(bench: Bench) -> None:
