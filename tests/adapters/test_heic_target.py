@@ -136,12 +136,16 @@ def test_a_stream_with_less_than_it_should_have_is_refused(stream: Path) -> None
     assert no.value.code == "compress.source_damaged"
 
 
-def test_a_stream_of_which_the_decoder_complains_is_refused(stream: Path) -> None:
+def test_a_stream_of_which_the_decoder_complains_is_refused(
+    stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if it makes a picture of it all the same."""
     colours = colours_of(stream, LIMITS)
-    stream.write_bytes(stream.read_bytes() + b"\0\0\0\1\x02\1rotten" * 9)
+    poisoned(tmp_path / "bin", monkeypatch, "os.write(2, b'there is a hole in it')")
     with pytest.raises(Refused) as no:
         Tiles.of_source(stream, 1, colours, LIMITS)
     assert no.value.code == "compress.source_damaged"
+    assert "there is a hole in it" in no.value.what
 
 
 def test_a_coder_s_fault_is_not_told_as_damage_of_the_photo(stream: Path) -> None:
