@@ -2,7 +2,8 @@
 Compress: a smaller rendition of what the library will show, when it is worth it and nothing is lost by it.
 
 Originals are only read. A candidate is rendered, then judged from the disk; what fails a gate is thrown away and the
-library gets the original, with the reason in the journal. A Live Photo has renditions of both halves, or of none.
+library gets the original, with the reason in the journal. A Live Photo has renditions of both halves, or of none; one
+that the library had before the other half came stays.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -69,6 +70,7 @@ class Plan:
     discard: tuple[tuple[Part, Recipe], ...]
     renditions: tuple[Rendition, ...]
     kept: tuple[tuple[Part, Why], ...]
+    standing: tuple[Part, ...]  # halves whose rendition the library had before the other came
 
 
 def candidate_of(original: Original, recipe: Recipe) -> Place:
@@ -88,6 +90,9 @@ def decide(asset: Asset, facts: Facts) -> Verdict:
         names = ", ".join(p.original.name for p, _ in plan.discard)
         return Act(f"throw away the rendition of {names}")
     notes = [f"{p.original.name} stays as it is: {why.note}" for p, why in plan.kept]
+    notes += [
+        f"the rendition of {p.original.name} was there before and stays" for p in plan.standing
+    ]
     return Done(
         Evidence(
             "judged",
@@ -109,8 +114,9 @@ async def act(
 def plan_for(asset: Asset, facts: Facts) -> Plan:
     """The whole policy: pure, and the same for `decide` and `act`."""
     against = {p.original.id: _against(p, facts.min_saving) for p in facts.parts}
+    standing: tuple[Part, ...] = ()
     if asset.kind is Kind.LIVE_PHOTO:
-        _bind_halves(facts.parts, against)
+        standing = _bind_halves(asset, facts.parts, against)
     renders: list[tuple[Part, Recipe]] = []
     discards: list[tuple[Part, Recipe]] = []
     renditions: list[Rendition] = []
@@ -128,7 +134,8 @@ def plan_for(asset: Asset, facts: Facts) -> Plan:
                 renditions.append(_rendition(part.original, recipe, judged))
     if asset.kind is Kind.LIVE_PHOTO:  # the still costs a second, the film minutes: still first
         renders = [r for r in renders if r[1].media.is_photo] or renders
-    return Plan(tuple(renders), tuple(discards), tuple(renditions), tuple(kept))
+    stays = tuple(k for k in kept if k[0] not in standing)
+    return Plan(tuple(renders), tuple(discards), tuple(renditions), stays, standing)
 
 
 def _against(part: Part, min_saving: float) -> Why | None:
@@ -150,13 +157,23 @@ def _against(part: Part, min_saving: float) -> Why | None:
     return None
 
 
-def _bind_halves(parts: Sequence[Part], against: dict[OriginalId, Why | None]) -> None:
-    """When one half of a Live Photo stays as it is, so does the other."""
+def _bind_halves(
+    asset: Asset, parts: Sequence[Part], against: dict[OriginalId, Why | None]
+) -> tuple[Part, ...]:
+    """
+    When one half of a Live Photo stays as it is, so does the other.
+
+    But not one whose rendition the library has had since before the other half came: those are returned. What binds
+    the two is in both files, and nothing in the library gives way to that.
+    """
     halves = [p for p in parts if p.original.role in {Role.PRIMARY, Role.LIVE_VIDEO}]
-    if any(against[p.original.id] for p in halves):
-        for part in halves:
-            pair = Why("compress.pair", "the other half of the Live Photo stays as it is")
-            against[part.original.id] = against[part.original.id] or pair
+    if not any(against[p.original.id] for p in halves):
+        return ()
+    shown = {r.original for r in asset.renditions if r.place.site is Site.LIBRARY}
+    for part in halves:
+        pair = Why("compress.pair", "the other half of the Live Photo stays as it is")
+        against[part.original.id] = against[part.original.id] or pair
+    return tuple(p for p in halves if p.original.id in shown)
 
 
 def _rendition(original: Original, recipe: Recipe, judged: Judgement) -> Rendition:

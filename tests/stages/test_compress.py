@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
@@ -250,6 +250,27 @@ async def test_a_live_photo_has_both_renditions_or_none(spoilt: int) -> None:
     assert "the other half" in evidence.note
     if spoilt == 0:
         assert world.source(live, 1) not in world.encoder.rendered, "the film costs minutes"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_a_rendition_that_the_library_had_before_the_other_half_came_is_told_as_it_is(
+    first: int,
+) -> None:
+    """The late half stays as it is, and nothing is said of the first that is not so."""
+    world = World()
+    live = world.live()
+    late = 1 - first
+    made = (await world.run(live)).evidence.renditions
+    await world.files.discard([r.place for r in made])
+    shown = replace(made[first], place=Place(Site.LIBRARY, SiteKey("a")))
+    live = replace(live, renditions=(shown,))
+    world.encoder.spoilt[world.source(live, late)] = "compress.picture"
+    evidence = await kept(world, live)
+    names = [original.name for original in live.originals]
+    assert f"{names[late]} stays as it is" in evidence.note
+    assert f"the rendition of {names[first]} was there before and stays" in evidence.note
+    assert f"{names[first]} stays as it is" not in evidence.note
+    assert evidence.renditions == ()
 
 
 async def test_a_live_photo_whose_still_has_nothing_to_give_is_left_alone() -> None:
