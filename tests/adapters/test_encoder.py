@@ -304,6 +304,7 @@ def test_every_photo_has_limits(size: int) -> None:
     assert limits.memory_bytes >= 1 << 30
     assert limits.wall_s >= limits.cpu_s >= 120
     assert limits.file_bytes >= size
+    assert photo_limits(size, search_s=600).cpu_s == limits.cpu_s + 600
 
 
 async def test_the_first_sweep_takes_no_folder_that_is_in_use(tmp_path: Path) -> None:

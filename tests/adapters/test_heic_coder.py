@@ -13,6 +13,7 @@ from mediad.adapters.heic_coder import (
     is_full,
     is_sound,
     last,
+    ran,
     raw,
     said,
 )
@@ -70,6 +71,12 @@ def test_other_pixels_are_not_coded(tiles: Path) -> None:
     run([*raw((64, 64), other), str(pixels), *coding(30, other), str(coded)], LIMITS, tiles.parent)
     with pytest.raises(NotUnderstood):
         colours_of(coded, LIMITS)
+
+
+def test_who_uses_all_of_its_time_up_took_too_long(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as no:
+        ran(["sh", "-c", "while :; do :; done"], Limits(cpu_s=1, wall_s=60.0), tmp_path)
+    assert no.value.code == "compress.timeout"
 
 
 def test_the_last_thing_a_program_said_is_told() -> None:

@@ -179,6 +179,12 @@ def test_a_full_disk_is_not_told_as_damage_of_the_photo(stream: Path, small_disk
     with pytest.raises(NeedsOperator) as no:
         Tiles.of_source(there, 1, colours_of(stream, LIMITS), LIMITS)
     assert no.value.code == "space.full"
+    (small_disk / "tiles.decoded").unlink()
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "more").write_bytes(bytes(1 << 20))
+    with pytest.raises(NeedsOperator) as no:
+        colours_of(there, LIMITS)
+    assert no.value.code == "space.full"
 
 
 @pytest.mark.parametrize(("quality", "last"), [(98, 28), (9, 14)])
