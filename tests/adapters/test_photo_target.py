@@ -64,6 +64,11 @@ def test_where_no_quality_reaches_it_the_original_stays(source: Path, target: Pa
     assert not target.exists()
 
 
+def test_however_little_is_asked_for_there_is_a_least_quality(source: Path, target: Path) -> None:
+    found, _ = photo_jpeg.render(source, target, QUALITY, "pillow", Aim(1, 600))
+    assert (found["search"], found["encoder_quality"]) == ("done", 40)
+
+
 def test_when_time_is_up_at_once_the_tier_s_quality_is_taken_and_judged_by_the_target(
     source: Path, target: Path
 ) -> None:
