@@ -60,7 +60,9 @@ def _jpeg(inspection: Inspection, quality: int, target: float, settings: Setting
 
 
 def _heic(inspection: Inspection, quality: int, target: float) -> Recipe | Untouched:
-    if target >= LIGHT_HEIC_TARGET or (not target and quality >= LIGHT_HEIC_QUALITY):
+    if target >= LIGHT_HEIC_TARGET:
+        return Untouched("compress.heic_light", "a HEIC would save little at this target")
+    if not target and quality >= LIGHT_HEIC_QUALITY:
         return Untouched("compress.heic_light", "a young HEIC would save little at this quality")
     crf = heic_crf(quality)
     return Recipe(

@@ -11,7 +11,9 @@ import anyio
 import pytest
 from PIL import Image
 
+from mediad.adapters import encoder
 from mediad.adapters.encoder import WorkerEncoder, photo_limits
+from mediad.adapters.workers import Limits
 from mediad.errors import Refused, Retryable
 from mediad.model import Media, Place, Site, SiteKey
 from mediad.ports import Recipe
@@ -76,7 +78,16 @@ async def test_a_photo_is_rendered_placed_and_judged(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("media", [Media.JPEG, Media.HEIC])
-async def test_a_photo_with_a_target_reaches_it(bench: Bench, media: Media) -> None:
+async def test_a_photo_with_a_target_reaches_it_and_has_the_time_for_it(
+    bench: Bench, media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promised: list[float] = []
+
+    def limits_for(size: int, search_s: float = 0) -> Limits:
+        promised.append(search_s)
+        return photo_limits(size, search_s)
+
+    monkeypatch.setattr(encoder, "photo_limits", limits_for)
     bench.write(stills.heic(384, 256, 98) if media is Media.HEIC else stills.usual())
     usual = HEIC if media is Media.HEIC else JPEG
     recipe = replace(usual, target=70.0, metric="ssimulacra2", search_s=600)
@@ -94,6 +105,7 @@ async def test_a_photo_with_a_target_reaches_it(bench: Bench, media: Media) -> N
     assert at_once is not None
     assert at_once.figures is not None
     assert at_once.figures["search"] == "done"
+    assert set(promised) == {600}
 
 
 async def test_whose_search_had_no_time_is_told_so(bench: Bench) -> None:

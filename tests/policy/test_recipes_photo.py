@@ -42,3 +42,4 @@ def test_a_heic_is_pressed_as_hard_as_its_target_says_whatever_its_age() -> None
     left = recipe(Media.HEIC, Tier.HEAVY, heavy_target=LIGHT_HEIC_TARGET)
     assert isinstance(left, Untouched)
     assert left.code == "compress.heic_light"
+    assert "target" in left.why
