@@ -4,6 +4,9 @@ PY := .venv/bin/python
 ROOT ?= photos
 JOBS ?= $(shell nproc)
 
+# The tests start mediad some hundred times: compiling it anew each time costs minutes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test setup setup-dev check crash guards fuzz soak bench lock docs deb release test-deb clean
 
 run: setup

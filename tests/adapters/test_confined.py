@@ -12,6 +12,8 @@ import pytest
 
 from mediad.adapters.confined import is_shut, shut_network, start
 from mediad.adapters.workers import Limits, Workers
+from mediad.model import Media
+from mediad.ports import Recipe
 
 pytestmark = pytest.mark.skipif(not is_shut(), reason="no seccomp filters on this machine")
 
@@ -87,7 +89,7 @@ def test_ffmpeg_cannot_be_made_to_call_out(tmp_path: Path) -> None:
 
 async def test_a_photo_worker_is_shut_off_too(tmp_path: Path) -> None:
     job = {
-        "do": "render", "recipe": {"media": "jpeg", "quality": 80, "encoder": "pillow"},
+        "do": "render", "recipe": asdict(Recipe("x", Media.JPEG, quality=80, encoder="pillow")),
         "source": str(tmp_path / "none.jpg"), "target": str(tmp_path / "out.jpg"), "folder": str(tmp_path),
         "limits": asdict(LIMITS),
     }  # fmt: skip
