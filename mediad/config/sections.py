@@ -5,7 +5,7 @@ The one source of etc/mediad.toml, of docs/configuration.md and of `mediad --che
 """
 
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, ValidationInfo, field_validator
@@ -252,8 +252,24 @@ class Compress(Section):
         "A rendition that saves less than this share is thrown away and the original kept.", default=0.10,
         unit="share of the size, 0 to 1", ge=0, lt=1,
     )  # fmt: skip
+    folders: dict[str, Literal["keep", "light", "medium", "heavy"]] = setting(
+        'What came in below a folder of incoming/ gets this tier whatever its age, or is kept as it is: "Scans" = '
+        '"keep", "Trips/2012" = "light". The longest folder that fits counts.',
+        default={},
+    )
     photo: CompressPhoto = section()
     video: CompressVideo = section()
+
+    @field_validator("folders")
+    @classmethod
+    def _below_incoming(cls, folders: dict[str, str]) -> dict[str, str]:
+        for name in folders:
+            path = PurePosixPath(name)
+            if str(path) != name or path.is_absolute() or name == "." or ".." in path.parts:
+                raise ValueError(
+                    f"{name!r} is no folder below incoming/, write it as Trips/2012 (no slash at either end)"
+                )
+        return folders
 
 
 class Sort(Section):

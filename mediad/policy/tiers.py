@@ -1,15 +1,19 @@
 """
-Tiers: the older a capture, the harder its rendition may be pressed.
+Tiers: the older a capture, the harder its rendition may be pressed, unless a person says otherwise for its folder.
 
 Quality lost in the library is a nuisance where the age was wrong, so every doubt (no date, a date to come, a date
 from before there were digital cameras, as a camera with an empty clock writes it) is the lightest tier.
 """
 
+import unicodedata
+from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Final
 
 _YEAR_MS: Final = 365_250 * 86_400  # 365.25 days
 MEDIUM_FROM_MS: Final = _YEAR_MS
+KEEP: Final = "keep"  # said of a folder instead of a tier
 HEAVY_FROM_MS: Final = 3 * _YEAR_MS
 _PLAUSIBLE_FROM: Final = 788_918_400_000  # 1995-01-01; cameras without a battery say 1970, 1980 …
 
@@ -28,3 +32,16 @@ def tier_for(captured_at: int | None, now: int) -> Tier:
     if age < MEDIUM_FROM_MS:
         return Tier.LIGHT
     return Tier.HEAVY if age > HEAVY_FROM_MS else Tier.MEDIUM
+
+
+def told_for(source_key: str, folders: Mapping[str, str]) -> tuple[str, str]:
+    """
+    What a person said of the folder that a file came in, and that folder; both empty: nothing.
+
+    The longest folder counts.
+    """
+    said = {unicodedata.normalize("NFC", name): name for name in folders}
+    for folder in PurePosixPath(unicodedata.normalize("NFC", source_key)).parents:
+        if name := said.get(str(folder)):
+            return folders[name], name
+    return "", ""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar, TypeVarTuple
 
+from mediad.config import Settings
 from mediad.errors import MediadError, Refused
 from mediad.model import (
     Asset,
@@ -24,7 +25,7 @@ from mediad.model import (
     SiteKey,
 )
 from mediad.policy.recipes import Untouched, recipe_for
-from mediad.policy.tiers import tier_for
+from mediad.policy.tiers import KEEP, Tier, tier_for, told_for
 from mediad.ports import Judgement, Ports, Recipe
 from mediad.stages.verdict import Act, Done, Stage, Verdict
 from mediad.state import State
@@ -189,12 +190,14 @@ def _rendition(original: Original, recipe: Recipe, judged: Judgement) -> Renditi
 
 async def _look(asset: Asset, io: Ports) -> Facts:
     now = io.clock.now()
-    tier = tier_for(asset.captured.at if asset.captured else None, now)
+    tier = _tier(asset, io.settings, now)
     is_live = asset.kind is Kind.LIVE_PHOTO
     parts = [
         Part(
             original,
-            recipe_for(
+            tier
+            if isinstance(tier, Untouched)
+            else recipe_for(
                 original.inspection,
                 tier,
                 io.settings,
@@ -207,6 +210,17 @@ async def _look(asset: Asset, io: Ports) -> Facts:
     ]
     judged = tuple([replace(p, judged=await _judged(p, io)) for p in parts])
     return Facts(judged, io.settings.compress.min_saving, now)
+
+
+def _tier(asset: Asset, settings: Settings, now: int) -> Tier | Untouched:
+    """By its age, or as the person said for the folder that it came in."""
+    told, folder = "", ""
+    if asset.source == "folder":
+        told, folder = told_for(asset.originals[0].source_key, settings.compress.folders)
+    if told == KEEP:
+        return Untouched("compress.folder", f"what came in {folder} is kept as it is")
+    age = tier_for(asset.captured.at if asset.captured else None, now)
+    return Tier(told) if told else age
 
 
 async def _judged(part: Part, io: Ports) -> Judgement | None:

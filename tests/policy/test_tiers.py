@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediad.policy.tiers import HEAVY_FROM_MS, MEDIUM_FROM_MS, Tier, tier_for
+from mediad.policy.tiers import HEAVY_FROM_MS, MEDIUM_FROM_MS, Tier, tier_for, told_for
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
@@ -35,3 +35,24 @@ def test_a_clock_that_jumped_back_makes_everything_light() -> None:
 def test_the_tier_moves_with_the_clock() -> None:
     ages = [0, 366 * DAY, 4 * 366 * DAY]
     assert [tier_for(NOW, NOW + age) for age in ages] == [Tier.LIGHT, Tier.MEDIUM, Tier.HEAVY]
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("Trips/a.jpg", ("heavy", "Trips")),
+        ("Trips/Rome/a.jpg", ("heavy", "Trips")),
+        ("Trips/Japan/a.jpg", ("light", "Trips/Japan")),
+        ("Trips/Japan/Kyoto/a.jpg", ("light", "Trips/Japan")),
+        ("Trips/Japanese/a.jpg", ("heavy", "Trips")),
+        ("Other/Trips/a.jpg", ("", "")),
+        ("Trips", ("", "")),
+        ("a.jpg", ("", "")),
+        ("Fe\u0301te/a.jpg", ("keep", "F\u00e9te")),
+    ],
+)
+def test_the_longest_folder_of_which_something_was_said_counts(
+    key: str, told: tuple[str, str]
+) -> None:
+    folders = {"Trips": "heavy", "Trips/Japan": "light", "F\u00e9te": "keep"}
+    assert told_for(key, folders) == told

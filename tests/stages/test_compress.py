@@ -48,6 +48,7 @@ class World:
     """A spool in memory with assets in it."""
 
     min_saving: float = 0.10
+    folders: dict[str, str] = field(default_factory=dict)
     power: Power = field(default_factory=Power)
     clock: StoppedClock = field(default_factory=StoppedClock)
 
@@ -56,7 +57,7 @@ class World:
         self.encoder = MemoryEncoder(self.files)
 
     def ports(self) -> Ports:
-        compress = {"min_saving": self.min_saving}
+        compress = {"min_saving": self.min_saving, "folders": self.folders}
         settings = Settings.model_validate({"root": "/nowhere", "compress": compress})
         phone = MemoryPhone(self.files, self.clock)
         return Ports(
@@ -278,6 +279,27 @@ async def test_a_live_photo_whose_still_has_nothing_to_give_is_left_alone() -> N
     evidence = await kept(world, world.live(years=0.5))
     assert "a young HEIC" in evidence.note
     assert not world.encoder.rendered
+
+
+def came_in(folder: str, asset: Asset, source: str = "folder") -> Asset:
+    originals = [replace(o, source_key=SiteKey(f"{folder}/{o.name}")) for o in asset.originals]
+    return replace(asset, source=source, originals=tuple(originals))
+
+
+async def test_what_came_in_a_folder_has_the_tier_that_was_said_for_it_or_is_kept() -> None:
+    world = World(folders={"Scans": "keep", "Trips": "heavy"})
+    done = await world.run(came_in("Trips/Rome", world.photo(years=0.1)))
+    assert done.evidence.renditions[0].recipe == "photo-auto-q65/2"
+    await world.files.discard([r.place for r in done.evidence.renditions])
+    evidence = await kept(world, came_in("Scans", world.live()))
+    assert evidence.code == "compress.folder"
+    assert "a.heic stays as it is: what came in Scans is kept as it is" in evidence.note
+
+
+async def test_a_name_in_icloud_is_no_folder_of_the_person_s() -> None:
+    world = World(folders={"Scans": "keep"})
+    done = await world.run(came_in("Scans", world.photo(), source="icloud"))
+    assert done.then is State.COMPRESSED
 
 
 async def test_beside_a_raw_the_jpeg_gets_a_rendition() -> None:
