@@ -257,6 +257,11 @@ class Compress(Section):
         '"keep", "Trips/2012" = "light". The longest folder that fits counts.',
         default={},
     )
+    albums: dict[str, Literal["keep", "light", "medium", "heavy"]] = setting(
+        'Likewise for what is in an album of iCloud when its turn comes, by the name of the album: "Wedding" = "keep". '
+        "Of several the gentlest counts.",
+        default={},
+    )
     photo: CompressPhoto = section()
     video: CompressVideo = section()
 

@@ -6,7 +6,7 @@ from before there were digital cameras, as a camera with an empty clock writes i
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Final
@@ -24,6 +24,9 @@ class Tier(StrEnum):
     HEAVY = "heavy"  # older than three years
 
 
+_GENTLEST: Final = (KEEP, *Tier)
+
+
 def tier_for(captured_at: int | None, now: int) -> Tier:
     """Both in UTC ms. Exactly one year old is medium, exactly three years old still is."""
     if captured_at is None or not _PLAUSIBLE_FROM <= captured_at <= now:
@@ -34,7 +37,7 @@ def tier_for(captured_at: int | None, now: int) -> Tier:
     return Tier.HEAVY if age > HEAVY_FROM_MS else Tier.MEDIUM
 
 
-def told_for(source_key: str, folders: Mapping[str, str]) -> tuple[str, str]:
+def told_for_folder(source_key: str, folders: Mapping[str, str]) -> tuple[str, str]:
     """
     What a person said of the folder that a file came in, and that folder; both empty: nothing.
 
@@ -45,3 +48,9 @@ def told_for(source_key: str, folders: Mapping[str, str]) -> tuple[str, str]:
         if name := said.get(str(folder)):
             return folders[name], name
     return "", ""
+
+
+def told_for_albums(inside: Iterable[str], albums: Mapping[str, str]) -> tuple[str, str]:
+    """Likewise of the albums, by name, that a photo is in. The gentlest counts."""
+    said = [(_GENTLEST.index(albums[name]), name) for name in inside if name in albums]
+    return (albums[min(said)[1]], min(said)[1]) if said else ("", "")

@@ -106,6 +106,10 @@ class Ledger(Protocol):
 
     async def selftest(self) -> SelfTest | None: ...
 
+    async def albums(self, zone: str) -> Mapping[str, str]:
+        """Names of iCloud's albums by record name."""
+        ...
+
     async def album_for(self, zone: str, name: str) -> str:
         """The record name of mediad's own album: chosen when first asked for, and on the disk before this returns."""
         ...

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar, TypeVarTuple
 
-from mediad.config import Settings
 from mediad.errors import MediadError, Refused
 from mediad.model import (
     Asset,
@@ -25,7 +24,7 @@ from mediad.model import (
     SiteKey,
 )
 from mediad.policy.recipes import Untouched, recipe_for
-from mediad.policy.tiers import KEEP, Tier, tier_for, told_for
+from mediad.policy.tiers import KEEP, Tier, tier_for, told_for_albums, told_for_folder
 from mediad.ports import Judgement, Ports, Recipe
 from mediad.stages.verdict import Act, Done, Stage, Verdict
 from mediad.state import State
@@ -190,7 +189,7 @@ def _rendition(original: Original, recipe: Recipe, judged: Judgement) -> Renditi
 
 async def _look(asset: Asset, io: Ports) -> Facts:
     now = io.clock.now()
-    tier = _tier(asset, io.settings, now)
+    tier = await _tier(asset, io, now)
     is_live = asset.kind is Kind.LIVE_PHOTO
     parts = [
         Part(
@@ -212,15 +211,23 @@ async def _look(asset: Asset, io: Ports) -> Facts:
     return Facts(judged, io.settings.compress.min_saving, now)
 
 
-def _tier(asset: Asset, settings: Settings, now: int) -> Tier | Untouched:
-    """By its age, or as the person said for the folder that it came in."""
-    told, folder = "", ""
-    if asset.source == "folder":
-        told, folder = told_for(asset.originals[0].source_key, settings.compress.folders)
+async def _tier(asset: Asset, io: Ports, now: int) -> Tier | Untouched:
+    """By its age, or as the person said for the folder or the album that it came in."""
+    told, where = await _told(asset, io)
     if told == KEEP:
-        return Untouched("compress.folder", f"what came in {folder} is kept as it is")
+        return Untouched("compress.told", f"what came in {where} is kept as it is")
     age = tier_for(asset.captured.at if asset.captured else None, now)
     return Tier(told) if told else age
+
+
+async def _told(asset: Asset, io: Ports) -> tuple[str, str]:
+    rules = io.settings.compress
+    if asset.source == "folder":
+        return told_for_folder(asset.originals[0].source_key, rules.folders)
+    if asset.remote is None or not rules.albums:
+        return "", ""
+    names = await io.ledger.albums(asset.remote.ref.zone)
+    return told_for_albums((names.get(a, "") for a in asset.remote.albums), rules.albums)
 
 
 async def _judged(part: Part, io: Ports) -> Judgement | None:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from mediad.policy.tiers import HEAVY_FROM_MS, MEDIUM_FROM_MS, Tier, tier_for, told_for
+from mediad.policy.tiers import (
+    HEAVY_FROM_MS,
+    MEDIUM_FROM_MS,
+    Tier,
+    tier_for,
+    told_for_albums,
+    told_for_folder,
+)
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
@@ -55,4 +62,21 @@ def test_the_longest_folder_of_which_something_was_said_counts(
     key: str, told: tuple[str, str]
 ) -> None:
     folders = {"Trips": "heavy", "Trips/Japan": "light", "F\u00e9te": "keep"}
-    assert told_for(key, folders) == told
+    assert told_for_folder(key, folders) == told
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ([], ("", "")),
+        (["Other"], ("", "")),
+        (["Other", "Cars"], ("heavy", "Cars")),
+        (["Cars", "Wedding", "Rome"], ("keep", "Wedding")),
+        (["Cars", "Rome"], ("light", "Rome")),
+    ],
+)
+def test_of_several_albums_the_gentlest_rule_counts(
+    inside: list[str], told: tuple[str, str]
+) -> None:
+    albums = {"Cars": "heavy", "Rome": "light", "Wedding": "keep"}
+    assert told_for_albums(inside, albums) == told

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -34,6 +35,8 @@ from mediad.testing.clock import StoppedClock
 from mediad.testing.encoder import MemoryEncoder
 from mediad.testing.files import MemoryFiles, digest_of
 from mediad.testing.phone import MemoryPhone
+from tests.stages.clouds import cloudy
+from tests.stages.world import TAKE
 
 YEARS = 365 * 86_400_000
 BIG = 1_000_000
@@ -292,7 +295,7 @@ async def test_what_came_in_a_folder_has_the_tier_that_was_said_for_it_or_is_kep
     assert done.evidence.renditions[0].recipe == "photo-auto-q65/2"
     await world.files.discard([r.place for r in done.evidence.renditions])
     evidence = await kept(world, came_in("Scans", world.live()))
-    assert evidence.code == "compress.folder"
+    assert evidence.code == "compress.told"
     assert "a.heic stays as it is: what came in Scans is kept as it is" in evidence.note
 
 
@@ -300,6 +303,27 @@ async def test_a_name_in_icloud_is_no_folder_of_the_person_s() -> None:
     world = World(folders={"Scans": "keep"})
     done = await world.run(came_in("Scans", world.photo(), source="icloud"))
     assert done.then is State.COMPRESSED
+
+
+async def test_what_is_in_an_album_has_the_rule_of_the_album(tmp_path: Path) -> None:
+    rules = {"albums": {"Wedding": "keep"}}
+    async with cloudy(tmp_path, compress=rules) as w:
+        refs = [w.cloud.take(name, f"heic at=0 {name}".encode()) for name in ("a.HEIC", "b.HEIC")]
+        w.cloud.put_in(w.cloud.new_album("Wedding"), refs[0])
+        assets = [await w.bring(ref) for ref in refs]
+        await w.run(*TAKE)
+        whole = [await w.asset(asset) for asset in assets]
+        notes = []
+        for asset, facts in zip(whole, await STAGE.look(whole, w.ports()), strict=True):
+            assert not isinstance(facts, MediadError)
+            verdict = STAGE.decide(asset, facts)
+            assert isinstance(verdict, Done)
+            notes.append((verdict.evidence.code, verdict.evidence.note))
+        assert notes[0] == (
+            "compress.told",
+            "a.HEIC stays as it is: what came in Wedding is kept as it is",
+        )
+        assert notes[1][0] != "compress.told"
 
 
 async def test_beside_a_raw_the_jpeg_gets_a_rendition() -> None:
