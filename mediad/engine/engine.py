@@ -60,6 +60,7 @@ class Engine:
         self._desks = {s.name: Desk(s) for s in stages}
         self._limiters: dict[str, anyio.CapacityLimiter] = {}
         self._paused: frozenset[str] = frozenset()
+        self._pausing = anyio.Lock()
         self._lifted: frozenset[str] = frozenset()  # paused, but a run order lets them work
         self._run: int | None = None  # the run order that is under way
         self._stopping = False
@@ -120,8 +121,9 @@ class Engine:
             self._limiter(pool).total_tokens = max(1, size)
 
     async def refresh(self) -> None:
-        """Read anew which stages are paused."""
-        self._paused = frozenset(await self._journal.paused())
+        """Read anew which stages are paused, one after the other: an older answer must not come last."""
+        async with self._pausing:
+            self._paused = frozenset(await self._journal.paused())
         self.wake()
 
     def reset_breakers(self, stage: str | None) -> None:

@@ -275,6 +275,32 @@ async def test_run_ends_when_the_last_lot_has_ended_and_listens_no_more(tmp_path
                 await anyio.lowlevel.checkpoint()
 
 
+async def test_a_pause_is_not_undone_by_who_had_read_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start, while the engine itself reads what is paused."""
+    has_read, go_on = anyio.Event(), anyio.Event()
+    async with world(tmp_path, Play(), is_working=False) as w:
+        paused = w.journal.paused
+
+        async def slow_to_tell() -> frozenset[str]:
+            said = await paused()
+            if not has_read.is_set():
+                has_read.set()
+                await go_on.wait()
+            return said
+
+        monkeypatch.setattr(w.journal, "paused", slow_to_tell)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(w.engine.refresh)
+            await has_read.wait()
+            await w.journal.pause(None)
+            tasks.start_soon(w.engine.refresh)
+            await anyio.wait_all_tasks_blocked()
+            go_on.set()
+        assert w.engine.is_paused
+
+
 async def test_a_paused_stage_waits_and_a_run_order_lifts_it_for_a_while(tmp_path: Path) -> None:
     settle, hashes = Play(), hashing()
     async with world(tmp_path, settle, hashes) as w:
