@@ -167,18 +167,16 @@ class Engine:
             if waits_count or mark is not Mark.WAITING
         ):
             return False
-        if waits_count and await self._is_any_due():
-            return False
-        return not self._is_busy()  # what has started meanwhile may have paused its own stage
+        is_due = waits_count and await self._is_any_due()
+        return not is_due and not self._is_busy()  # what has started may have paused its own stage
 
     async def _is_any_due(self) -> bool:
         now = self._ports().clock.now()
         for desk in self._desks.values():
-            if desk.closed or not self._may_run(desk.stage):
-                continue
-            due = await self._journal.next_due(desk.stage.at)
-            if due is not None and due <= now:
-                return True
+            if not desk.closed and self._may_run(desk.stage):
+                due = await self._journal.next_due(desk.stage.at)
+                if due is not None and due <= now:
+                    return True
         return False
 
     def _is_busy(self) -> bool:
